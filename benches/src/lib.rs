@@ -1,0 +1,2 @@
+//! Workloads and measured results.
+#![warn(missing_docs)]

@@ -1,0 +1,2 @@
+//! One executor a core; files, sockets, timers and mailboxes.
+#![warn(missing_docs)]

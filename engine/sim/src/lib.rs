@@ -1,0 +1,2 @@
+//! Deterministic simulation of the engine.
+#![warn(missing_docs)]

@@ -1,0 +1,3 @@
+//! Basalt, the embeddable database.
+#![forbid(unsafe_code)]
+#![warn(missing_docs)]

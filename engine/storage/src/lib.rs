@@ -1,0 +1,2 @@
+//! Write-ahead log, B+tree, checkpoint and recovery.
+#![warn(missing_docs)]

@@ -1,0 +1,2 @@
+//! `basaltd`, the Basalt daemon.
+fn main() {}

@@ -1,0 +1,2 @@
+//! `basaltctl`, the offline tools.
+fn main() {}
