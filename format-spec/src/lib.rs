@@ -1,3 +1,24 @@
 //! Every byte of Basalt that outlives a process or crosses a socket.
+//!
+//! One source file and one page of `spec/` describe each structure: the page says where bytes are and what they
+//! may hold, the file encodes and decodes exactly that, and the tests compare the two. Storage owns how the bytes
+//! change; nothing here does I/O.
+//!
+//! Invariants of every decoder:
+//! - It never panics and never allocates more than a small multiple of its input.
+//! - It rejects trailing bytes, non-zero reserved bytes and any form that the encoder would not have written.
+//! - It checks what it reads even when a checksum over it has passed.
+//!
+//! Conventions shared by all structures: `spec/conventions.md`.
 #![forbid(unsafe_code)]
 #![warn(missing_docs)]
+
+pub mod bytes;
+pub mod checksum;
+pub mod error;
+
+pub use bytes::{Put, Reader};
+pub use error::DecodeError;
+
+/// The unit in which files are laid out, written and synced.
+pub const BLOCK_SIZE_BYTES: usize = 4096;
