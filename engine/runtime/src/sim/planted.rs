@@ -1,0 +1,131 @@
+//! Deliberate mistakes, to prove that the simulation would find real ones.
+//!
+//! The code that must not be wrong asks `planted!(SkipLogSync)` where the mistake would be; the answer is false at
+//! compile time unless the feature `planted-bugs` is on, and false at run time unless a test has planted that bug
+//! on its thread. Each bug must be caught by the simulation, else the simulation is the bug.
+
+use std::cell::Cell;
+
+/// Whether the named [`PlantedBug`] is active on this thread: `if planted!(SkipLogSync) { .. }`.
+#[macro_export]
+macro_rules! planted {
+    ($bug:ident) => {
+        $crate::sim::planted::is_active($crate::sim::planted::PlantedBug::$bug)
+    };
+}
+
+macro_rules! planted_bugs {
+    ($($(#[$documentation:meta])* $bug:ident,)*) => {
+        /// A mistake that can be switched on.
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+        pub enum PlantedBug {
+            $($(#[$documentation])* $bug,)*
+        }
+
+        impl PlantedBug {
+            /// Every bug there is, in the order of their declaration.
+            pub const ALL: &[Self] = &[$(Self::$bug,)*];
+        }
+    };
+}
+
+planted_bugs! {
+    /// The log writes a frame and never syncs it.
+    SkipLogSync,
+    /// Commits resolve when the frame is written, before its sync has ended.
+    AcknowledgeBeforeLogSync,
+    /// An extent freed by a generation is given out before the generation after it is durable.
+    ReuseExtentEarly,
+    /// The log's reader takes a frame whose payload checksum is wrong.
+    BelieveTornFrame,
+    /// A checkpoint ends without the sync of its superblock, and its log is recycled.
+    SkipSuperblockSync,
+    /// A checkpoint writes its superblock without the sync of the pages below it.
+    SkipPageSync,
+    /// A partition file grows, and a superblock names the new length, without a sync of the growth.
+    SkipFileGrowthSync,
+    /// Recovery goes on behind a torn tail without writing its Cut.
+    ForgetCut,
+    /// A checkpoint freezes between two keys of one entry.
+    FreezeInsideEntry,
+    /// A write that changes nothing is answered before the entry that it read is committed.
+    AnswerNoOpBeforeCommit,
+    /// A read sees entries of the overlay that are not yet committed.
+    ReadUncommitted,
+    /// A log segment is recycled while a superblock still needs it.
+    RecycleSegmentEarly,
+    /// A new segment or partition file is used before the sync of its directory.
+    SkipDirectorySync,
+    /// Recovery takes the older superblock though the newer one is valid.
+    PreferOlderSuperblock,
+    /// Replay applies an entry that the superblock says is applied.
+    ReplayAppliedEntry,
+    /// Replay leaves out the last entry of the log.
+    DropLastEntry,
+    /// A frame's chain to its predecessor is not checked, so that a recycled segment's old frames are believed.
+    IgnoreFrameChain,
+    /// A failed sync is tried again, and its success is believed.
+    RetryFailedSync,
+    /// A page is read without comparing its checksum with its parent's pointer.
+    SkipPageChecksum,
+    /// A superblock that names a newer applied index than the log holds durably is written.
+    CheckpointAheadOfLog,
+}
+
+thread_local! {
+    static ACTIVE: Cell<Option<PlantedBug>> = const { Cell::new(None) };
+}
+
+/// Whether `bug` is planted on this thread. Constant false without the feature `planted-bugs`.
+#[inline]
+#[must_use]
+pub fn is_active(bug: PlantedBug) -> bool {
+    cfg!(feature = "planted-bugs") && ACTIVE.get() == Some(bug)
+}
+
+/// Plants `bug` on this thread for as long as the guard lives.
+///
+/// # Panics
+/// Without the feature `planted-bugs`, where the bug could not act and a test of it would prove nothing; and when a
+/// bug is planted already.
+#[must_use]
+pub fn plant(bug: PlantedBug) -> Planted {
+    assert!(cfg!(feature = "planted-bugs"), "basalt-runtime was built without the feature planted-bugs");
+    let before = ACTIVE.replace(Some(bug));
+    assert_eq!(before, None, "one planted bug at a time");
+    Planted { _only_by_plant: () }
+}
+
+/// Keeps a planted bug active; dropping it ends the bug.
+#[derive(Debug)]
+pub struct Planted {
+    _only_by_plant: (),
+}
+
+impl Drop for Planted {
+    fn drop(&mut self) {
+        ACTIVE.set(None);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn nothing_is_planted_by_default() {
+        assert!(PlantedBug::ALL.iter().all(|&bug| !is_active(bug)));
+        assert!(PlantedBug::ALL.len() >= 20);
+    }
+
+    #[cfg(feature = "planted-bugs")]
+    #[test]
+    fn a_bug_lives_as_long_as_its_guard() {
+        {
+            let _planted = plant(PlantedBug::SkipLogSync);
+            assert!(planted!(SkipLogSync));
+            assert!(!planted!(ForgetCut));
+        }
+        assert!(!planted!(SkipLogSync));
+    }
+}
