@@ -16,6 +16,7 @@
 pub mod bytes;
 pub mod checksum;
 pub mod error;
+pub mod number;
 
 pub use bytes::{Put, Reader};
 pub use error::DecodeError;
