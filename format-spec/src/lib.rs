@@ -16,6 +16,9 @@
 pub mod bytes;
 pub mod checksum;
 pub mod error;
+pub mod item_encoding;
+pub mod key_encoding;
+pub mod layout;
 pub mod number;
 
 pub use bytes::{Put, Reader};

@@ -6,6 +6,8 @@
 //!
 //! Bytes: `spec/key_encoding.md` (ordered) and `spec/item_encoding.md` (compact).
 
+use std::cmp::Ordering;
+
 use crate::{DecodeError, Put, Reader};
 
 /// The most significant digits that a number has.
@@ -88,6 +90,35 @@ impl Decimal {
     pub fn magnitude(&self) -> Option<i16> {
         (self.mantissa != 0).then(|| self.exponent + self.digit_count() as i16 - 1)
     }
+}
+
+impl Ord for Decimal {
+    fn cmp(&self, other: &Self) -> Ordering {
+        match (self.negative, other.negative) {
+            (false, true) => Ordering::Greater,
+            (true, false) => Ordering::Less,
+            (false, false) => compare_magnitudes(self, other),
+            (true, true) => compare_magnitudes(other, self),
+        }
+    }
+}
+
+impl PartialOrd for Decimal {
+    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
+        Some(self.cmp(other))
+    }
+}
+
+fn compare_magnitudes(left: &Decimal, right: &Decimal) -> Ordering {
+    // `None`, which is zero, comes before every magnitude. Of one magnitude, the mantissas are compared as if
+    // both had the digits of the longer one.
+    left.magnitude().cmp(&right.magnitude()).then_with(|| {
+        let (left_digits, right_digits) = (left.digit_count(), right.digit_count());
+        let digits = left_digits.max(right_digits);
+        let left = left.mantissa * 10u128.pow(digits - left_digits);
+        let right = right.mantissa * 10u128.pow(digits - right_digits);
+        left.cmp(&right)
+    })
 }
 
 /// How many decimal digits `mantissa` has; none if it is zero.

@@ -5,7 +5,6 @@
 //!
 //! Knows nothing of bytes: both encodings are in `basalt_format::number`.
 
-use std::cmp::Ordering;
 use std::fmt;
 
 use basalt_format::number::{DIGITS_MAX, Decimal, MAGNITUDE_MAX, MAGNITUDE_MIN, digit_count};
@@ -14,7 +13,7 @@ use thiserror::Error;
 use crate::messages;
 
 /// One number; 32 bytes, copied freely.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Number(Decimal);
 
 /// Why a text or a sum is not a number that can be stored.
@@ -253,34 +252,6 @@ impl From<u64> for Number {
     fn from(value: u64) -> Self {
         Self::normalise(false, value.into(), 0).expect("20 digits are within all bounds")
     }
-}
-
-impl Ord for Number {
-    fn cmp(&self, other: &Self) -> Ordering {
-        match (self.is_negative(), other.is_negative()) {
-            (false, true) => Ordering::Greater,
-            (true, false) => Ordering::Less,
-            (false, false) => compare_magnitudes(self.0, other.0),
-            (true, true) => compare_magnitudes(other.0, self.0),
-        }
-    }
-}
-
-impl PartialOrd for Number {
-    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
-        Some(self.cmp(other))
-    }
-}
-
-fn compare_magnitudes(left: Decimal, right: Decimal) -> Ordering {
-    // `None`, which is zero, comes before every magnitude.
-    left.magnitude().cmp(&right.magnitude()).then_with(|| {
-        let (left_digits, right_digits) = (left.digit_count(), right.digit_count());
-        let digits = left_digits.max(right_digits);
-        let left = left.mantissa() * 10u128.pow(digits - left_digits);
-        let right = right.mantissa() * 10u128.pow(digits - right_digits);
-        left.cmp(&right)
-    })
 }
 
 impl fmt::Display for Number {
