@@ -4,6 +4,7 @@
 mod aligned_buffer;
 pub mod backend;
 mod ids;
+pub mod sim;
 mod time;
 
 pub use aligned_buffer::{AlignedBuffer, BUFFER_ALIGNMENT_BYTES};

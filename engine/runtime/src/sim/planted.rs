@@ -4,8 +4,6 @@
 //! compile time unless the feature `planted-bugs` is on, and false at run time unless a test has planted that bug
 //! on its thread. Each bug must be caught by the simulation, else the simulation is the bug.
 
-use std::cell::Cell;
-
 /// Whether the named [`PlantedBug`] is active on this thread: `if planted!(SkipLogSync) { .. }`.
 #[macro_export]
 macro_rules! planted {
@@ -72,39 +70,53 @@ planted_bugs! {
     CheckpointAheadOfLog,
 }
 
-thread_local! {
-    static ACTIVE: Cell<Option<PlantedBug>> = const { Cell::new(None) };
-}
-
 /// Whether `bug` is planted on this thread. Constant false without the feature `planted-bugs`.
 #[inline]
 #[must_use]
 pub fn is_active(bug: PlantedBug) -> bool {
-    cfg!(feature = "planted-bugs") && ACTIVE.get() == Some(bug)
+    #[cfg(feature = "planted-bugs")]
+    return switch::ACTIVE.get() == Some(bug);
+    #[cfg(not(feature = "planted-bugs"))]
+    {
+        let _ = bug;
+        false
+    }
 }
 
-/// Plants `bug` on this thread for as long as the guard lives.
-///
-/// # Panics
-/// Without the feature `planted-bugs`, where the bug could not act and a test of it would prove nothing; and when a
-/// bug is planted already.
-#[must_use]
-pub fn plant(bug: PlantedBug) -> Planted {
-    assert!(cfg!(feature = "planted-bugs"), "basalt-runtime was built without the feature planted-bugs");
-    let before = ACTIVE.replace(Some(bug));
-    assert_eq!(before, None, "one planted bug at a time");
-    Planted { _only_by_plant: () }
-}
+#[cfg(feature = "planted-bugs")]
+pub use switch::{Planted, plant};
 
-/// Keeps a planted bug active; dropping it ends the bug.
-#[derive(Debug)]
-pub struct Planted {
-    _only_by_plant: (),
-}
+/// Compiled only where a bug could act, so that a test of one cannot run where it would prove nothing.
+#[cfg(feature = "planted-bugs")]
+mod switch {
+    use super::PlantedBug;
+    use std::cell::Cell;
 
-impl Drop for Planted {
-    fn drop(&mut self) {
-        ACTIVE.set(None);
+    thread_local! {
+        pub(super) static ACTIVE: Cell<Option<PlantedBug>> = const { Cell::new(None) };
+    }
+
+    /// Plants `bug` on this thread for as long as the guard lives.
+    ///
+    /// # Panics
+    /// When a bug is planted already: two at once would hide which one was caught.
+    #[must_use]
+    pub fn plant(bug: PlantedBug) -> Planted {
+        let before = ACTIVE.replace(Some(bug));
+        assert_eq!(before, None, "one planted bug at a time");
+        Planted { _only_by_plant: () }
+    }
+
+    /// Keeps a planted bug active; dropping it ends the bug.
+    #[derive(Debug)]
+    pub struct Planted {
+        _only_by_plant: (),
+    }
+
+    impl Drop for Planted {
+        fn drop(&mut self) {
+            ACTIVE.set(None);
+        }
     }
 }
 
