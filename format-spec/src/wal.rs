@@ -16,14 +16,16 @@ mod record;
 mod segment;
 
 pub use bodies::{CheckpointDone, Cut, PartCreate};
-pub use effects::{Effect, Effects, KEY_BYTES_MAX, Splice, SpliceRange, SpliceRanges};
+pub use effects::{EFFECT_KINDS, Effect, Effects, KEY_BYTES_MAX, Splice, SpliceRange, SpliceRanges};
 pub use frame::{
-    FRAME_BYTES_MAX, FRAME_HEADER_BYTES, FRAME_MAGIC, FRAME_OPENS_SEGMENT, FrameHeader, frame_bytes, payload_hash,
+    FRAME_BYTES_MAX, FRAME_HEADER_BYTES, FRAME_HEADER_LAYOUT, FRAME_MAGIC, FRAME_OPENS_SEGMENT, FrameHeader,
+    frame_bytes, payload_hash,
 };
 pub use record::{
-    FrameRecords, RECORD_ALIGNMENT_BYTES, RECORD_HEADER_BYTES, Record, RecordKind, decode_records, put_record,
-    record_bytes,
+    FrameRecords, RECORD_ALIGNMENT_BYTES, RECORD_HEADER_BYTES, RECORD_HEADER_LAYOUT, RECORD_KINDS, Record,
+    RecordKind, decode_records, put_record, record_bytes,
 };
 pub use segment::{
-    Predecessor, SEGMENT_HEADER_BYTES, SEGMENT_MAGIC, SEGMENT_SIZE_BYTES_MIN, SegmentHeader, WAL_FORMAT_VERSION,
+    Predecessor, SEGMENT_HEADER_BYTES, SEGMENT_HEADER_LAYOUT, SEGMENT_MAGIC, SEGMENT_SIZE_BYTES_MIN,
+    SegmentHeader, WAL_FORMAT_VERSION,
 };

@@ -132,7 +132,9 @@ mod tests {
 
     #[test]
     fn impossible_values_are_refused() {
-        assert!(CheckpointDone::decode(&CheckpointDone { generation: 0, applied_index: 1 }.encode()).is_err());
+        assert!(
+            CheckpointDone::decode(&CheckpointDone { generation: 0, applied_index: 1 }.encode()).is_err()
+        );
         let reversed = PartCreate { table: 1, hash_low: 2, hash_high: 1, hash_secret: [0; 16] };
         assert!(PartCreate::decode(&reversed.encode()).is_err());
     }

@@ -2,6 +2,7 @@
 
 use crate::bytes::{Put, Reader};
 use crate::error::DecodeError;
+use crate::layout::Constant;
 
 /// The longest key that the log carries: a tag, a hash, and the escaped keys of a base and an index item.
 pub const KEY_BYTES_MAX: usize = 32 << 10;
@@ -11,6 +12,14 @@ const PUT: u8 = 1;
 const DELETE: u8 = 2;
 const SPLICE: u8 = 3;
 const DELETE_RANGE: u8 = 4;
+
+/// The kinds of effects with their numbers; the table of `spec/wal.md`.
+pub const EFFECT_KINDS: &[Constant] = &[
+    Constant::new("Put", PUT as u64),
+    Constant::new("Delete", DELETE as u64),
+    Constant::new("Splice", SPLICE as u64),
+    Constant::new("DeleteRange", DELETE_RANGE as u64),
+];
 
 /// One change to one partition's rows.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -185,7 +194,9 @@ impl<'a> Iterator for SpliceRanges<'a> {
 
     fn next(&mut self) -> Option<SpliceRange<'a>> {
         self.left = self.left.checked_sub(1)?;
-        Some(decode_splice_range(&mut self.reader).expect("the ranges were decoded once when they were taken"))
+        Some(
+            decode_splice_range(&mut self.reader).expect("the ranges were decoded once when they were taken"),
+        )
     }
 }
 

@@ -1,9 +1,10 @@
 //! A frame: one group commit. A header of 80 bytes, then its payload, then zeros to the end of the block.
 
+use crate::BLOCK_SIZE_BYTES;
 use crate::bytes::{Put, Reader};
 use crate::checksum::xxh3_64;
 use crate::error::DecodeError;
-use crate::BLOCK_SIZE_BYTES;
+use crate::layout::Field;
 
 /// "BSLTFRAM", read as a little-endian number.
 pub const FRAME_MAGIC: u64 = u64::from_le_bytes(*b"BSLTFRAM");
@@ -13,6 +14,25 @@ pub const FRAME_HEADER_BYTES: usize = 80;
 pub const FRAME_BYTES_MAX: usize = (64 << 20) + 2 * BLOCK_SIZE_BYTES;
 /// Flag: the payload starts with a repetition of the segment's header.
 pub const FRAME_OPENS_SEGMENT: u16 = 1;
+
+/// Where the header's fields are; the table of `spec/wal.md`.
+pub const FRAME_HEADER_LAYOUT: &[Field] = &[
+    Field::new(0, 8, "magic"),
+    Field::new(8, 8, "frame_hash"),
+    Field::new(16, 8, "sequence"),
+    Field::new(24, 8, "lsn"),
+    Field::new(32, 8, "durable_lsn"),
+    Field::new(40, 8, "needed_lsn"),
+    Field::new(48, 8, "previous_hash"),
+    Field::new(56, 8, "payload_hash"),
+    Field::new(64, 4, "payload_bytes"),
+    Field::new(68, 4, "record_count"),
+    Field::new(72, 2, "flags"),
+    Field::new(74, 2, "stream"),
+    Field::new(76, 4, "key_epoch"),
+];
+
+const _: () = assert!(FRAME_HEADER_LAYOUT[FRAME_HEADER_LAYOUT.len() - 1].end() == FRAME_HEADER_BYTES);
 
 const WHAT: &str = "log frame header";
 const HASH_AT: usize = 8;
@@ -59,6 +79,7 @@ impl FrameHeader {
         bytes.put_u32(self.record_count);
         bytes.put_u16(self.flags);
         bytes.put_u16(self.stream);
+        // Key epoch: frames are not encrypted yet.
         bytes.put_u32(0);
         let mut bytes: [u8; FRAME_HEADER_BYTES] =
             bytes.try_into().expect("the fields above add up to the header's size");
@@ -97,7 +118,11 @@ impl FrameHeader {
         // Every byte is a field, the hash itself, or was zero: encoding again gives the bytes that were hashed.
         let computed = header.hash(log_salt);
         if stored != computed {
-            return Err(DecodeError::BadChecksum { what: WHAT, stored: stored.into(), computed: computed.into() });
+            return Err(DecodeError::BadChecksum {
+                what: WHAT,
+                stored: stored.into(),
+                computed: computed.into(),
+            });
         }
         header.check_relations()?;
         Ok(header)
@@ -119,7 +144,12 @@ impl FrameHeader {
     }
 
     /// Checks that `payload` and the `padding` behind it are what was written: the last step before records are read.
-    pub fn check_payload(&self, payload: &[u8], padding: &[u8], segment_salt: u64) -> Result<(), DecodeError> {
+    pub fn check_payload(
+        &self,
+        payload: &[u8],
+        padding: &[u8],
+        segment_salt: u64,
+    ) -> Result<(), DecodeError> {
         let computed = payload_hash(payload, segment_salt);
         if payload.len() != self.payload_bytes as usize || computed != self.payload_hash {
             return Err(DecodeError::BadChecksum {
@@ -135,7 +165,8 @@ impl FrameHeader {
         let flags_known = self.flags & !FRAME_OPENS_SEGMENT == 0;
         let payload_fits = self.payload_bytes as usize <= PAYLOAD_BYTES_MAX;
         let in_order = self.needed_lsn <= self.durable_lsn && self.durable_lsn <= self.lsn;
-        let placed = self.lsn.is_multiple_of(BLOCK_SIZE_BYTES as u64) && self.lsn.checked_add(self.frame_bytes()).is_some();
+        let placed = self.lsn.is_multiple_of(BLOCK_SIZE_BYTES as u64)
+            && self.lsn.checked_add(self.frame_bytes()).is_some();
         let numbered = self.sequence > 0 && self.sequence < u64::MAX;
         let rule = match (flags_known, payload_fits, in_order, placed, numbered) {
             (true, true, true, true, true) => return Ok(()),
@@ -221,11 +252,14 @@ mod tests {
             FrameHeader { durable_lsn: 86016, ..header() },
             FrameHeader { needed_lsn: 81920, ..header() },
             FrameHeader { lsn: 81921, ..header() },
-            FrameHeader { lsn: u64::MAX & !4095, ..header() },
+            FrameHeader { lsn: !4095, ..header() },
             FrameHeader { sequence: 0, ..header() },
         ] {
             let bytes = broken.encode(LOG_SALT);
-            assert!(matches!(FrameHeader::decode(&bytes, LOG_SALT), Err(DecodeError::NotCanonical { .. })), "{broken:?}");
+            assert!(
+                matches!(FrameHeader::decode(&bytes, LOG_SALT), Err(DecodeError::NotCanonical { .. })),
+                "{broken:?}"
+            );
         }
     }
 

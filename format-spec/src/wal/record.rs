@@ -1,13 +1,29 @@
 //! Records: what a frame's payload is made of. A header of 48 bytes, the body, zeros to a multiple of 8.
 
-use crate::bytes::{Put, Reader};
+use crate::bytes::Reader;
 use crate::checksum::crc32;
 use crate::error::DecodeError;
+use crate::layout::{Constant, Field};
 
 /// Bytes of a record's header; the body follows at once.
 pub const RECORD_HEADER_BYTES: usize = 48;
 /// Records start at multiples of this in the payload.
 pub const RECORD_ALIGNMENT_BYTES: usize = 8;
+
+/// Where the header's fields are; the table of `spec/wal.md`.
+pub const RECORD_HEADER_LAYOUT: &[Field] = &[
+    Field::new(0, 4, "checksum"),
+    Field::new(4, 4, "length"),
+    Field::new(8, 1, "kind"),
+    Field::new(9, 1, "flags"),
+    Field::new(10, 6, "reserved"),
+    Field::new(16, 8, "partition"),
+    Field::new(24, 8, "term"),
+    Field::new(32, 8, "index"),
+    Field::new(40, 8, "hybrid_time"),
+];
+
+const _: () = assert!(RECORD_HEADER_LAYOUT[RECORD_HEADER_LAYOUT.len() - 1].end() == RECORD_HEADER_BYTES);
 
 const WHAT: &str = "log record";
 const CHECKSUM_BYTES: usize = size_of::<u32>();
@@ -20,6 +36,9 @@ macro_rules! record_kinds {
         pub enum RecordKind {
             $($(#[$documentation])* $kind = $number,)*
         }
+
+        /// The kinds with their numbers; the table of `spec/wal.md`.
+        pub const RECORD_KINDS: &[Constant] = &[$(Constant::new(stringify!($kind), $number),)*];
 
         impl RecordKind {
             /// Every kind there is, by number.
@@ -81,7 +100,10 @@ record_kinds! {
 impl RecordKind {
     /// Whether a record of this kind is an entry of its partition, with the next index.
     pub const fn consumes_index(self) -> bool {
-        matches!(self, Self::Effects | Self::TxnPrepare | Self::TxnDecide | Self::LayoutChange | Self::Backfill)
+        matches!(
+            self,
+            Self::Effects | Self::TxnPrepare | Self::TxnDecide | Self::LayoutChange | Self::Backfill
+        )
     }
 }
 
@@ -167,7 +189,11 @@ impl<'a> FrameRecords<'a> {
         self.reader.reserved(length.next_multiple_of(RECORD_ALIGNMENT_BYTES) - length)?;
         let computed = crc32(checked);
         if stored != computed {
-            return Err(DecodeError::BadChecksum { what: WHAT, stored: stored.into(), computed: computed.into() });
+            return Err(DecodeError::BadChecksum {
+                what: WHAT,
+                stored: stored.into(),
+                computed: computed.into(),
+            });
         }
         decode_checked(checked)
     }

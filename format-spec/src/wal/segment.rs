@@ -1,9 +1,10 @@
 //! The header of a segment: block 0 of its file, repeated in its first frame.
 
+use crate::BLOCK_SIZE_BYTES;
 use crate::bytes::{Put, Reader};
 use crate::checksum::crc32;
 use crate::error::DecodeError;
-use crate::BLOCK_SIZE_BYTES;
+use crate::layout::Field;
 
 /// "BSLTWALS", read as a little-endian number.
 pub const SEGMENT_MAGIC: u64 = u64::from_le_bytes(*b"BSLTWALS");
@@ -13,6 +14,30 @@ pub const WAL_FORMAT_VERSION: u32 = 1;
 pub const SEGMENT_HEADER_BYTES: usize = 144;
 /// The smallest segment: its header and one frame of one block.
 pub const SEGMENT_SIZE_BYTES_MIN: u64 = 2 * BLOCK_SIZE_BYTES as u64;
+
+/// Where the header's fields are; the table of `spec/wal.md`.
+pub const SEGMENT_HEADER_LAYOUT: &[Field] = &[
+    Field::new(0, 8, "magic"),
+    Field::new(8, 4, "version"),
+    Field::new(12, 2, "stream"),
+    Field::new(14, 2, "reserved_a"),
+    Field::new(16, 16, "cluster_uuid"),
+    Field::new(32, 16, "incarnation_uuid"),
+    Field::new(48, 8, "node_id"),
+    Field::new(56, 8, "sequence"),
+    Field::new(64, 8, "base_lsn"),
+    Field::new(72, 8, "size_bytes"),
+    Field::new(80, 8, "first_frame_sequence"),
+    Field::new(88, 8, "salt"),
+    Field::new(96, 8, "predecessor_sequence"),
+    Field::new(104, 8, "predecessor_end_lsn"),
+    Field::new(112, 8, "predecessor_last_frame_hash"),
+    Field::new(120, 8, "created_us"),
+    Field::new(128, 12, "reserved_b"),
+    Field::new(140, 4, "checksum"),
+];
+
+const _: () = assert!(SEGMENT_HEADER_LAYOUT[SEGMENT_HEADER_LAYOUT.len() - 1].end() == SEGMENT_HEADER_BYTES);
 
 const WHAT: &str = "log segment header";
 const CHECKED_BYTES: usize = SEGMENT_HEADER_BYTES - size_of::<u32>();
@@ -153,7 +178,11 @@ fn check_identity(bytes: &[u8]) -> Result<(), DecodeError> {
     let stored = whole.u32()?;
     whole.finish()?;
     if stored != computed {
-        return Err(DecodeError::BadChecksum { what: WHAT, stored: stored.into(), computed: computed.into() });
+        return Err(DecodeError::BadChecksum {
+            what: WHAT,
+            stored: stored.into(),
+            computed: computed.into(),
+        });
     }
     if version != WAL_FORMAT_VERSION {
         return Err(DecodeError::UnknownVersion {
@@ -233,7 +262,10 @@ mod tests {
             SegmentHeader { size_bytes: u64::MAX, ..header() },
             SegmentHeader { base_lsn: 4097, ..header() },
             SegmentHeader { predecessor: Predecessor { sequence: 5, ..header().predecessor }, ..header() },
-            SegmentHeader { predecessor: Predecessor { end_lsn: 1 << 21, ..header().predecessor }, ..header() },
+            SegmentHeader {
+                predecessor: Predecessor { end_lsn: 1 << 21, ..header().predecessor },
+                ..header()
+            },
         ] {
             assert!(SegmentHeader::decode(&broken.encode()).is_err(), "{broken:?}");
         }
