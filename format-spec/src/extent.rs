@@ -11,6 +11,7 @@ use crate::{
     bytes::{Put, Reader},
     checksum::xxh3_64,
     error::DecodeError,
+    layout::{Constant, Field},
 };
 
 /// Encoded size of a pointer, in bytes.
@@ -32,6 +33,35 @@ pub const ALLOCATION_MAGIC: u32 = 0x4d4c_4142;
 pub const ALLOCATION_HEADER_BYTES: usize = 72;
 /// The longest part of an allocation map, in blocks (512 KiB).
 pub const ALLOCATION_PART_BLOCKS_MAX: u32 = 128;
+
+/// Where a pointer's fields are; the table of `spec/extent.md`. The first word is told apart by bits.
+pub const POINTER_LAYOUT: &[Field] =
+    &[Field::new(0, 8, "place"), Field::new(8, 8, "birth_generation"), Field::new(16, 8, "checksum")];
+/// Where the fields of an allocation part's header are; its runs follow.
+pub const ALLOCATION_HEADER_LAYOUT: &[Field] = &[
+    Field::new(0, 4, "magic"),
+    Field::new(4, 4, "run_bytes"),
+    Field::new(8, 8, "partition"),
+    Field::new(16, 8, "generation"),
+    Field::new(24, 8, "first_block"),
+    Field::new(32, 16, "reserved"),
+    Field::new(48, POINTER_BYTES, "next"),
+];
+/// The kinds of extents, as in `spec/extent.md`.
+pub const EXTENT_KINDS: &[Constant] = &[
+    Constant::new("Leaf", ExtentKind::Leaf.encode() as u64),
+    Constant::new("LeafWithOverflow", ExtentKind::LeafWithOverflow.encode() as u64),
+    Constant::new("Inner", ExtentKind::Inner.encode() as u64),
+    Constant::new("Overflow", ExtentKind::Overflow.encode() as u64),
+    Constant::new("Allocation", ExtentKind::Allocation.encode() as u64),
+    Constant::new("KIND_IN_MEMORY", KIND_IN_MEMORY as u64),
+];
+/// The classes of blocks, as in `spec/extent.md`.
+pub const BLOCK_CLASSES: &[Constant] = &[
+    Constant::new("Free", BlockClass::Free.encode()),
+    Constant::new("Allocated", BlockClass::Allocated.encode()),
+    Constant::new("FreedByThisGeneration", BlockClass::FreedByThisGeneration.encode()),
+];
 
 /// Where an extent is, what it holds and how to know it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -362,8 +392,7 @@ mod tests {
         let lengths = proptest::collection::vec((1..1u64 << 30, 0..2u8), 0..40);
         (any::<u64>(), any::<u64>(), 0..1u64 << 40, proptest::option::of(pointers()), lengths).prop_map(
             |(partition, generation, first_block, next, lengths)| {
-                let classes =
-                    [BlockClass::Free, BlockClass::Allocated, BlockClass::FreedByThisGeneration];
+                let classes = [BlockClass::Free, BlockClass::Allocated, BlockClass::FreedByThisGeneration];
                 let mut class = 0usize;
                 let runs = lengths
                     .into_iter()

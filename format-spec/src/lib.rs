@@ -17,10 +17,13 @@ pub mod bytes;
 pub mod checksum;
 pub mod data_directory;
 pub mod error;
+pub mod extent;
 pub mod item_encoding;
 pub mod key_encoding;
 pub mod layout;
 pub mod number;
+pub mod page;
+pub mod superblock;
 pub mod wal;
 
 pub use bytes::{Put, Reader};

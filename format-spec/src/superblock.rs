@@ -11,7 +11,8 @@ use crate::{
     bytes::{Put, Reader},
     checksum::{crc32, xxh3_128},
     error::DecodeError,
-    extent::{FILE_BLOCKS_MAX, Pointer},
+    extent::{FILE_BLOCKS_MAX, POINTER_BYTES, Pointer},
+    layout::{Constant, Field},
 };
 
 /// First eight bytes of a superblock ("BASALTPT").
@@ -33,10 +34,72 @@ pub const SUPERBLOCK_HASH_OFFSET: usize = 4080;
 /// Least size of a tree page in memory.
 pub const PAGE_BYTES_MIN: u32 = 4096;
 /// Largest size of a tree page in memory.
-pub const PAGE_BYTES_MAX: u32 = 65536;
+pub const PAGE_BYTES_MAX: u32 = 32768;
+
+/// Where the superblock's fields are; the table of `spec/superblock.md`.
+pub const SUPERBLOCK_LAYOUT: &[Field] = &[
+    Field::new(0, 8, "magic"),
+    Field::new(8, 4, "version"),
+    Field::new(12, 4, "reserved_a"),
+    Field::new(16, 8, "features_compatible"),
+    Field::new(24, 8, "features_read_only"),
+    Field::new(32, 8, "features_incompatible"),
+    Field::new(40, 16, "cluster_uuid"),
+    Field::new(56, 16, "file_uuid"),
+    Field::new(SALT_OFFSET, 8, "salt"),
+    Field::new(80, 16, "hash_secret"),
+    Field::new(96, 8, "table"),
+    Field::new(104, 8, "partition"),
+    Field::new(112, 8, "parent_partition"),
+    Field::new(120, 8, "parent_last_index"),
+    Field::new(128, 8, "hash_first"),
+    Field::new(136, 8, "hash_last"),
+    Field::new(144, 8, "generation"),
+    Field::new(152, POINTER_BYTES, "root"),
+    Field::new(176, POINTER_BYTES, "allocation"),
+    Field::new(200, POINTER_BYTES, "snapshots"),
+    Field::new(224, POINTER_BYTES, "transactions"),
+    Field::new(248, POINTER_BYTES, "to_free"),
+    Field::new(272, 8, "applied_term"),
+    Field::new(280, 8, "applied_index"),
+    Field::new(288, 8, "applied_hybrid_time"),
+    Field::new(296, 2, "needed_stream"),
+    Field::new(298, 6, "reserved_b"),
+    Field::new(304, 8, "needed_lsn"),
+    Field::new(312, 8, "row_count"),
+    Field::new(320, 8, "row_bytes"),
+    Field::new(328, 8, "item_count"),
+    Field::new(336, 8, "item_bytes"),
+    Field::new(344, 4, "leaf_page_bytes"),
+    Field::new(348, 4, "inner_page_bytes"),
+    Field::new(352, 8, "file_blocks"),
+    Field::new(360, 8, "token_expiry_max"),
+    Field::new(368, 8, "layout_version"),
+    Field::new(376, 8, "delete_time_max"),
+    Field::new(384, 8, "open_epoch"),
+    Field::new(FIELDS_BYTES, SUPERBLOCK_CRC_OFFSET - FIELDS_BYTES, "reserved_c"),
+    Field::new(SUPERBLOCK_CRC_OFFSET, 4, "crc32"),
+    Field::new(SUPERBLOCK_HASH_OFFSET, 16, "xxh3_128"),
+];
+/// The bounds of superblocks, as in `spec/superblock.md`.
+pub const SUPERBLOCK_CONSTANTS: &[Constant] = &[
+    Constant::new("SUPERBLOCK_MAGIC", SUPERBLOCK_MAGIC),
+    Constant::new("SUPERBLOCK_VERSION", SUPERBLOCK_VERSION as u64),
+    Constant::new("SUPERBLOCK_A_BLOCK", SUPERBLOCK_A_BLOCK),
+    Constant::new("SUPERBLOCK_B_BLOCK", SUPERBLOCK_B_BLOCK),
+    Constant::new("SUPERBLOCK_AREA_BLOCKS", SUPERBLOCK_AREA_BLOCKS),
+    Constant::new("PAGE_BYTES_MIN", PAGE_BYTES_MIN as u64),
+    Constant::new("PAGE_BYTES_MAX", PAGE_BYTES_MAX as u64),
+];
 
 /// Bytes of fields before the reserved area.
 const FIELDS_BYTES: usize = 392;
+const SALT_OFFSET: usize = 72;
+
+const _: () = assert!(
+    SUPERBLOCK_LAYOUT[SUPERBLOCK_LAYOUT.len() - 1].end() == SUPERBLOCK_BYTES,
+    "the table is the whole superblock"
+);
 
 /// The state of a partition as of one generation.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -286,7 +349,6 @@ fn verify_checksums(block: &[u8]) -> Result<(), DecodeError> {
 }
 
 fn salt_of(fields: &[u8]) -> Result<u64, DecodeError> {
-    const SALT_OFFSET: usize = 72;
     let mut reader = Reader::new("superblock", fields);
     reader.bytes(SALT_OFFSET)?;
     reader.u64()
@@ -307,7 +369,8 @@ mod tests {
     use proptest::prelude::*;
 
     fn example() -> Superblock {
-        let pointer = |block, kind| Pointer { block, blocks: 3, codec: Codec::Raw, kind, birth: 7, checksum: 99 };
+        let pointer =
+            |block, kind| Pointer { block, blocks: 3, codec: Codec::Raw, kind, birth: 7, checksum: 99 };
         Superblock {
             features_compatible: 0,
             features_read_only: 0,
