@@ -161,6 +161,11 @@ impl<'a> Container<'a> {
         Ok(None)
     }
 
+    /// The length of all entries together.
+    pub fn entries_length(&self) -> usize {
+        self.entries.len()
+    }
+
     fn check_span(&self) -> Result<(), DecodeError> {
         let end = if self.count == 0 { 0 } else { self.end(self.count - 1)? };
         match end.cmp(&self.entries.len()) {
@@ -275,12 +280,23 @@ pub fn split_name(entry: &[u8]) -> Result<(&str, &[u8]), DecodeError> {
     Ok((text(name)?, value))
 }
 
+/// Refuses a value that is nested deeper than the format allows: whoever walks down asks at every level, so that
+/// damaged bytes do not decide how deep the stack grows.
+pub fn check_level(level: usize) -> Result<(), DecodeError> {
+    if level <= NESTING_LEVELS_MAX {
+        Ok(())
+    } else {
+        Err(out_of_range("nesting level", level as u64, 1, NESTING_LEVELS_MAX as u64))
+    }
+}
+
 /// Reads bytes that the format says are text.
 pub fn text(bytes: &[u8]) -> Result<&str, DecodeError> {
     std::str::from_utf8(bytes).map_err(|_| DecodeError::NotUtf8 { what: WHAT })
 }
 
-fn split_name_bytes(entry: &[u8]) -> Result<(&[u8], &[u8]), DecodeError> {
+/// Like [`split_name`], for those who do not ask whether the name is text.
+pub fn split_name_bytes(entry: &[u8]) -> Result<(&[u8], &[u8]), DecodeError> {
     // Nearly all names are shorter than 128 bytes, and this is the innermost step of every look-up.
     if let Some((&length, rest)) = entry.split_first()
         && length < 0x80
@@ -301,9 +317,7 @@ fn without_payload<'a>(payload: &[u8], value: RawValue<'a>) -> Result<RawValue<'
 }
 
 fn validate_value(value: &[u8], level: usize) -> Result<(), DecodeError> {
-    if level > NESTING_LEVELS_MAX {
-        return Err(out_of_range("nesting level", level as u64, 1, NESTING_LEVELS_MAX as u64));
-    }
+    check_level(level)?;
     match RawValue::parse(value)? {
         RawValue::Null | RawValue::Bool(_) | RawValue::Binary(_) => Ok(()),
         RawValue::Number(bytes) => number::decode_compact(bytes).map(drop),

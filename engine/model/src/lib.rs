@@ -5,9 +5,22 @@
 #![forbid(unsafe_code)]
 #![warn(missing_docs)]
 
+pub mod item;
+pub mod item_ref;
+pub mod key;
 pub mod messages;
 pub mod number;
+pub mod path;
+pub mod size;
 pub mod value;
 
+pub use item::{EncodedItem, Item};
+pub use item_ref::{ItemRef, ListRef, MapRef, SetRef, ValueRef};
+pub use key::{
+    KeyAttribute, KeyBytes, KeyBytesRange, KeyCodec, KeyError, KeySchema, KeyValue, ScalarKind, ScanSegment,
+    SortCondition,
+};
 pub use number::{Number, NumberError};
+pub use path::{DocumentPath, PathElement};
+pub use size::{CapacityUnits, Consistency};
 pub use value::{Set, SetError, Value, ValueKind};

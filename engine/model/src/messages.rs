@@ -3,6 +3,8 @@
 //! The wording is that of spring 2026, which the public conformance suites hold; AWS moves to another one
 //! operation by operation, so no text is written anywhere else. Those of expressions: `expression::messages`.
 
+use crate::value::ValueKind;
+
 /// Put before most faults of parameter values.
 pub const INVALID_PARAMETER: &str = "One or more parameter values were invalid: ";
 
@@ -23,3 +25,44 @@ pub const NUMBER_OVERFLOW: &str =
 /// A number is too close to zero.
 pub const NUMBER_UNDERFLOW: &str =
     "Number underflow. Attempting to store a number with magnitude smaller than supported range";
+
+/// An item lacks a key attribute.
+pub fn missing_key(name: &str) -> String {
+    format!("{INVALID_PARAMETER}Missing the key {name} in the item")
+}
+
+/// A key attribute of an item has another type.
+pub fn key_type_mismatch(name: &str, expected: ValueKind, actual: ValueKind) -> String {
+    format!("{INVALID_PARAMETER}Type mismatch for key {name} expected: {expected} actual: {actual}")
+}
+
+/// An attribute of an item has another type than an index's key.
+pub fn index_key_type_mismatch(
+    name: &str,
+    expected: ValueKind,
+    actual: ValueKind,
+    index_name: &str,
+) -> String {
+    format!(
+        "{INVALID_PARAMETER}Type mismatch for Index Key {name} Expected: {expected} Actual: {actual} IndexName: \
+         {index_name}"
+    )
+}
+
+/// A key argument does not hold exactly the key attributes with their types.
+pub const KEY_SCHEMA_MISMATCH: &str = "The provided key element does not match the schema";
+
+/// A key attribute is an empty text or byte string.
+pub fn empty_key_value(name: &str, kind: ValueKind) -> String {
+    let kind = if kind == ValueKind::B { "binary" } else { "string" };
+    format!(
+        "One or more parameter values are not valid. The AttributeValue for a key attribute cannot contain an \
+         empty {kind} value. Key: {name}"
+    )
+}
+
+/// A partition key is too long; the missing space is DynamoDB's.
+pub const PARTITION_KEY_TOO_LONG: &str = "One or more parameter values were invalid: Size of hashkey has exceeded the maximum size limit of2048 bytes";
+/// A sort key is too long.
+pub const SORT_KEY_TOO_LONG: &str = "One or more parameter values were invalid: Aggregated size of all range keys has \
+     exceeded the size limit of 1024 bytes";

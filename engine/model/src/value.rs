@@ -132,7 +132,14 @@ pub enum SetError {
     Duplicate,
 }
 
-impl<T: Ord + Clone> Set<T> {
+/// What can be a member of a set.
+pub trait SetMember: Ord + Clone {}
+
+impl SetMember for String {}
+impl SetMember for Number {}
+impl SetMember for Vec<u8> {}
+
+impl<T: SetMember> Set<T> {
     /// Sorts members, which must be different and at least one.
     pub fn new(members: impl Into<Vec<T>>) -> Result<Self, SetError> {
         let mut members = members.into();
