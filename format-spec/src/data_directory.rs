@@ -35,8 +35,9 @@ pub const NODE_LAYOUT: &[Field] = &[
     Field::new(64, 8, "open_epoch"),
     Field::new(72, 8, "revision"),
     Field::new(80, 8, "log_salt"),
-    Field::new(88, 4, "stream_count"),
-    Field::new(92, 4, "reserved"),
+    Field::new(88, 16, "catalog_file_uuid"),
+    Field::new(104, 4, "stream_count"),
+    Field::new(108, 4, "reserved"),
 ];
 /// Where a stream's fields are in its entry.
 pub const NODE_STREAM_LAYOUT: &[Field] =
@@ -46,6 +47,7 @@ const WHAT: &str = "NODE";
 const STREAM_BYTES: usize = NODE_STREAM_LAYOUT[NODE_STREAM_LAYOUT.len() - 1].end();
 const FIXED_BYTES: usize = NODE_LAYOUT[NODE_LAYOUT.len() - 1].end();
 const HASH_BYTES: usize = 8;
+const FLAG_EMPTY: u16 = 1;
 const LENGTH_MAX: usize = FIXED_BYTES + NODE_STREAMS_MAX * STREAM_BYTES + HASH_BYTES;
 
 const _: () = assert!(LENGTH_MAX <= NODE_COPY_BYTES);
@@ -65,6 +67,8 @@ pub struct Node {
     pub revision: u64,
     /// Seeds the hashes of log frame headers. Secret: no client may learn it.
     pub log_salt: u64,
+    /// The file of partition 0, the catalog, once it had its first checkpoint.
+    pub catalog_file_uuid: Option<[u8; 16]>,
     /// The log streams that may still be needed, in ascending order.
     pub streams: Vec<NodeStream>,
 }
@@ -87,6 +91,18 @@ pub struct NodeStream {
     pub stream: u16,
     /// The stream was durable up to here when NODE was written: a log that ends before has lost something.
     pub end_lsn: u64,
+    /// What is known of the stream's files.
+    pub content: StreamContent,
+}
+
+/// What is known of a stream's files.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum StreamContent {
+    /// There is a segment that reaches `end_lsn`.
+    Written,
+    /// Nothing below `end_lsn` is needed; there may be no segment at all. So it is for a stream that nobody has
+    /// written yet, and for one that was given up when the shards became fewer.
+    Empty,
 }
 
 impl Node {
@@ -117,11 +133,16 @@ impl Node {
         bytes.put_u64(self.open_epoch);
         bytes.put_u64(self.revision);
         bytes.put_u64(self.log_salt);
+        bytes.put_bytes(&self.catalog_file_uuid.unwrap_or_default());
         bytes.put_u32(self.streams.len() as u32);
         bytes.put_u32(0);
         for stream in &self.streams {
             bytes.put_u16(stream.stream);
-            bytes.put_bytes(&[0; 6]);
+            bytes.put_u16(match stream.content {
+                StreamContent::Written => 0,
+                StreamContent::Empty => FLAG_EMPTY,
+            });
+            bytes.put_u32(0);
             bytes.put_u64(stream.end_lsn);
         }
         bytes.put_u64(xxh3_64(&bytes, NODE_MAGIC));
@@ -146,6 +167,7 @@ impl Node {
             open_epoch: reader.u64()?,
             revision: reader.u64()?,
             log_salt: reader.u64()?,
+            catalog_file_uuid: Some(reader.array()?).filter(|uuid| *uuid != [0; 16]),
             streams: Vec::new(),
         };
         let stream_count = reader.u32()? as usize;
@@ -206,8 +228,13 @@ fn check_identity(bytes: &[u8]) -> Result<usize, DecodeError> {
 
 fn decode_stream(reader: &mut Reader<'_>) -> Result<NodeStream, DecodeError> {
     let stream = reader.u16()?;
-    reader.reserved(6)?;
-    Ok(NodeStream { stream, end_lsn: reader.u64()? })
+    let content = match reader.u16()? {
+        0 => StreamContent::Written,
+        FLAG_EMPTY => StreamContent::Empty,
+        _ => return Err(DecodeError::NotCanonical { what: WHAT, rule: "only known stream flags are set" }),
+    };
+    reader.reserved(4)?;
+    Ok(NodeStream { stream, content, end_lsn: reader.u64()? })
 }
 
 #[cfg(test)]
@@ -223,7 +250,11 @@ mod tests {
             open_epoch: 3,
             revision: 5,
             log_salt: 0x5a17,
-            streams: vec![NodeStream { stream: 0, end_lsn: 8192 }, NodeStream { stream: 1, end_lsn: 0 }],
+            catalog_file_uuid: Some([0xca; 16]),
+            streams: vec![
+                NodeStream { stream: 0, end_lsn: 8192, content: StreamContent::Written },
+                NodeStream { stream: 1, end_lsn: 0, content: StreamContent::Empty },
+            ],
         }
     }
 
@@ -231,7 +262,9 @@ mod tests {
     fn a_copy_comes_back_as_it_was_written() {
         let mut node = node();
         assert_eq!(Node::decode_copy(&node.encode_copy()), Ok(node.clone()));
-        node.streams = (0..NODE_STREAMS_MAX as u16).map(|stream| NodeStream { stream, end_lsn: 1 }).collect();
+        node.catalog_file_uuid = None;
+        let stream = |stream| NodeStream { stream, end_lsn: 1, content: StreamContent::Written };
+        node.streams = (0..NODE_STREAMS_MAX as u16).map(stream).collect();
         assert_eq!(Node::decode_copy(&node.encode_copy()), Ok(node));
     }
 
