@@ -1,0 +1,1 @@
+//! Tests of the daemon through the official Rust SDK; see `tests/`.
