@@ -1,7 +1,7 @@
 //! What the tables of `spec/*.md` are compared with.
 //!
 //! A module with a fixed layout lists its fields as a `LAYOUT`; a module with tags, kinds or bounds lists those as
-//! [`Constant`]s. `tests/tables_match_code.rs` reads the Markdown and fails where the two differ; its registration
+//! [`Constant`]s. `tests/specification/tables_match_code.rs` reads the Markdown and fails where the two differ; its registration
 //! list says which table belongs to which constant.
 
 /// One row of a byte table.

@@ -8,6 +8,7 @@
 
 use std::cmp::Ordering;
 
+use crate::layout::Constant;
 use crate::{DecodeError, Put, Reader};
 
 /// The most significant digits that a number has.
@@ -18,6 +19,9 @@ pub const MAGNITUDE_MIN: i16 = -130;
 pub const MAGNITUDE_MAX: i16 = 125;
 /// The least exponent: the last of 38 digits whose first is at [`MAGNITUDE_MIN`].
 pub const EXPONENT_MIN: i16 = MAGNITUDE_MIN - DIGITS_MAX as i16 + 1;
+
+/// Added to a magnitude to make it the second byte of an ordered number.
+pub const MAGNITUDE_BIAS: i16 = -MAGNITUDE_MIN;
 
 /// First byte of an ordered negative number; every byte after it is complemented.
 pub const ORDERED_NEGATIVE: u8 = 0x01;
@@ -36,6 +40,29 @@ pub const COMPACT_EXPONENT_BYTES_SHIFT: u32 = 5;
 pub const COMPACT_NEGATIVE: u8 = 0b1000_0000;
 /// First byte, two exponent bytes, sixteen mantissa bytes.
 pub const COMPACT_BYTES_MAX: usize = 19;
+
+/// The bounds as the specification lists them.
+pub const LIMITS: &[Constant] = &[
+    Constant::new("DIGITS_MAX", DIGITS_MAX as u64),
+    Constant::new("MAGNITUDE_BIAS", MAGNITUDE_BIAS as u64),
+    Constant::new("MAGNITUDE_MAX", MAGNITUDE_MAX as u64),
+    Constant::new("ORDERED_BYTES_MAX", ORDERED_BYTES_MAX as u64),
+    Constant::new("COMPACT_BYTES_MAX", COMPACT_BYTES_MAX as u64),
+];
+
+/// The first bytes of ordered numbers as the specification lists them.
+pub const ORDERED_SIGNS: &[Constant] = &[
+    Constant::new("ORDERED_NEGATIVE", ORDERED_NEGATIVE as u64),
+    Constant::new("ORDERED_ZERO", ORDERED_ZERO as u64),
+    Constant::new("ORDERED_POSITIVE", ORDERED_POSITIVE as u64),
+];
+
+/// The bits of a compact number's first byte as the specification lists them.
+pub const COMPACT_BITS: &[Constant] = &[
+    Constant::new("COMPACT_MANTISSA_BYTES_MASK", COMPACT_MANTISSA_BYTES_MASK as u64),
+    Constant::new("COMPACT_EXPONENT_BYTES_SHIFT", COMPACT_EXPONENT_BYTES_SHIFT as u64),
+    Constant::new("COMPACT_NEGATIVE", COMPACT_NEGATIVE as u64),
+];
 
 const WHAT_ORDERED: &str = "ordered number";
 const WHAT_COMPACT: &str = "compact number";
@@ -134,7 +161,7 @@ pub fn encode_ordered(number: Decimal, out: &mut Vec<u8>) {
     };
     let (sign, flip) = if number.negative { (ORDERED_NEGATIVE, 0xff) } else { (ORDERED_POSITIVE, 0) };
     out.put_u8(sign);
-    out.put_u8((magnitude - MAGNITUDE_MIN) as u8 ^ flip);
+    out.put_u8((magnitude + MAGNITUDE_BIAS) as u8 ^ flip);
     let (pairs, count) = digit_pairs(number.mantissa);
     let (last, continued) = pairs[..count].split_last().expect("a number that is not zero has a digit");
     for pair in continued {
@@ -151,7 +178,7 @@ pub fn decode_ordered(reader: &mut Reader<'_>) -> Result<Decimal, DecodeError> {
         ORDERED_POSITIVE => (false, 0),
         sign => return Err(out_of_range("sign of ordered number", sign, ORDERED_NEGATIVE, ORDERED_POSITIVE)),
     };
-    let magnitude = i16::from(reader.u8()? ^ flip) + MAGNITUDE_MIN;
+    let magnitude = i16::from(reader.u8()? ^ flip) - MAGNITUDE_BIAS;
     let mut mantissa = 0u128;
     for pair_index in 0..DIGITS_MAX / 2 {
         let byte = reader.u8()? ^ flip;

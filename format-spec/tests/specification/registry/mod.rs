@@ -1,0 +1,86 @@
+//! Which structures the tests of this folder prove: one place to register, the tests that follow from it.
+//!
+//! A structure joins in three steps:
+//! 1. Its page in `spec/` has its byte table, with `<!-- table: NAME -->` on a line of its own above it. A byte table
+//!    has the columns `offset`, `size` and `field`; a table of values has `value` and `name`. Other columns are
+//!    free; names stand in backticks.
+//! 2. [`tables`] gets a row that names the page, the table and the code's constant.
+//! 3. [`samples`] gets a golden sample in the structure's own file of this folder. Its bytes are kept twice in
+//!    `golden/v1`: `NAME.bin`, and `NAME.hex`, which a person has read: hexadecimal with a comment behind `#`.
+//!    `BASALT_WRITE_GOLDEN=1 cargo test -p basalt-format --test specification` writes missing files, the hex without
+//!    comments; it never changes one that is there.
+
+use basalt_format::DecodeError;
+use basalt_format::layout::{Constant, Field};
+
+mod items;
+mod keys;
+
+/// What a Markdown table must say.
+pub(crate) enum Rows {
+    /// A byte table.
+    Fields(&'static [Field]),
+    /// A table of values.
+    Constants(&'static [Constant]),
+}
+
+/// A table of the specification and its counterpart.
+pub(crate) struct Table {
+    /// File in `spec/`.
+    pub(crate) page: &'static str,
+    /// Name in the comment above the table.
+    pub(crate) name: &'static str,
+    /// The code's side.
+    pub(crate) rows: Rows,
+}
+
+impl Table {
+    const fn fields(page: &'static str, name: &'static str, fields: &'static [Field]) -> Self {
+        Self { page, name, rows: Rows::Fields(fields) }
+    }
+
+    const fn constants(page: &'static str, name: &'static str, constants: &'static [Constant]) -> Self {
+        Self { page, name, rows: Rows::Constants(constants) }
+    }
+}
+
+/// How a structure notices that its bytes were changed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Protection {
+    /// A checksum covers every byte: each change is an error.
+    Checksum,
+    /// None of its own: each change is an error or another value, since every value has one form.
+    CanonicalForm,
+}
+
+/// One value of a structure whose bytes are kept in `golden/`.
+pub(crate) struct Sample {
+    /// Name of the golden files.
+    pub(crate) name: &'static str,
+    /// How changes are noticed.
+    pub(crate) protection: Protection,
+    /// Writes the value.
+    pub(crate) encode: fn() -> Vec<u8>,
+    /// Reads any bytes as the structure, checking all of them, and tells what they say.
+    pub(crate) decode: fn(&[u8]) -> Result<String, DecodeError>,
+}
+
+/// Every table that `tables_match_code.rs` compares.
+pub(crate) fn tables() -> Vec<Table> {
+    use basalt_format::{item_encoding, key_encoding, number};
+    vec![
+        Table::constants("key_encoding.md", "key_tags", key_encoding::TAGS),
+        Table::fields("key_encoding.md", "hashed_key", key_encoding::HASHED_KEY_LAYOUT),
+        Table::constants("key_encoding.md", "key_escapes", key_encoding::ESCAPES),
+        Table::constants("key_encoding.md", "ordered_number", number::ORDERED_SIGNS),
+        Table::constants("key_encoding.md", "number_limits", number::LIMITS),
+        Table::constants("item_encoding.md", "item_limits", item_encoding::LIMITS),
+        Table::constants("item_encoding.md", "value_tags", item_encoding::TAGS),
+        Table::constants("item_encoding.md", "compact_number", number::COMPACT_BITS),
+    ]
+}
+
+/// Every sample that `golden.rs` and `every_byte_flipped.rs` try.
+pub(crate) fn samples() -> Vec<Sample> {
+    [keys::samples(), items::samples()].into_iter().flatten().collect()
+}
