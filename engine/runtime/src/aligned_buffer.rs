@@ -114,7 +114,8 @@ impl AlignedBuffer {
 }
 
 fn layout(capacity: usize) -> Layout {
-    Layout::from_size_align(capacity, BUFFER_ALIGNMENT_BYTES).expect("a buffer is smaller than the address space")
+    Layout::from_size_align(capacity, BUFFER_ALIGNMENT_BYTES)
+        .expect("a buffer is smaller than the address space")
 }
 
 impl Drop for AlignedBuffer {

@@ -458,3 +458,20 @@ impl OpenOptions {
         OpenOptions { data_sync, ..self }
     }
 }
+
+impl Operation {
+    /// The open file that it is about.
+    pub fn file(&self) -> Option<FileId> {
+        match self {
+            Operation::CloseFile { file }
+            | Operation::Read { file, .. }
+            | Operation::Write { file, .. }
+            | Operation::Sync { file, .. }
+            | Operation::Allocate { file, .. }
+            | Operation::Truncate { file, .. }
+            | Operation::PunchHole { file, .. }
+            | Operation::FileSize { file } => Some(*file),
+            _ => None,
+        }
+    }
+}

@@ -219,7 +219,9 @@ impl Core {
     fn close_unwanted(&self, outcome: Outcome) {
         match outcome {
             Outcome::Opened(Ok(opened)) => self.start_orphan(Operation::CloseFile { file: opened.file }),
-            Outcome::Accepted(Ok(accepted)) => self.start_orphan(Operation::CloseSocket { socket: accepted.socket }),
+            Outcome::Accepted(Ok(accepted)) => {
+                self.start_orphan(Operation::CloseSocket { socket: accepted.socket })
+            }
             _ => {}
         }
     }

@@ -135,7 +135,9 @@ impl Executor {
         let poll = match self.panic_policy {
             PanicPolicy::Propagate => task.poll(),
             // Nothing of this state is looked at again.
-            PanicPolicy::Abort => catch_unwind(AssertUnwindSafe(|| task.poll())).unwrap_or_else(abort_process),
+            PanicPolicy::Abort => {
+                catch_unwind(AssertUnwindSafe(|| task.poll())).unwrap_or_else(abort_process)
+            }
         };
         self.core.put_back_task(slot, task, poll);
     }

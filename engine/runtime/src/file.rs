@@ -63,7 +63,11 @@ impl File {
     }
 
     /// Fills the whole length of `buffer` from `offset`, or as much as there is before the end of the file.
-    pub async fn read_at(&self, mut buffer: AlignedBuffer, offset: u64) -> (io::Result<usize>, AlignedBuffer) {
+    pub async fn read_at(
+        &self,
+        mut buffer: AlignedBuffer,
+        offset: u64,
+    ) -> (io::Result<usize>, AlignedBuffer) {
         let mut filled = 0;
         while filled < buffer.len() {
             let from = self.resume_from(filled);
@@ -86,7 +90,11 @@ impl File {
     }
 
     /// Writes all of `buffer` at `offset` and makes it durable; on an error nothing is known to be.
-    pub async fn write_and_sync_at(&self, buffer: AlignedBuffer, offset: u64) -> (io::Result<()>, AlignedBuffer) {
+    pub async fn write_and_sync_at(
+        &self,
+        buffer: AlignedBuffer,
+        offset: u64,
+    ) -> (io::Result<()>, AlignedBuffer) {
         let after = if self.open.data_sync { AfterWrite::Nothing } else { AfterWrite::SyncData };
         self.write(buffer, offset, after).await
     }
@@ -100,11 +108,14 @@ impl File {
         let mut written = 0;
         while written < buffer.len() {
             let from = self.resume_from(written);
-            let (result, returned) =
-                self.transferred(Operation::Write { file: self.id(), buffer, written: from, offset, after }).await;
+            let (result, returned) = self
+                .transferred(Operation::Write { file: self.id(), buffer, written: from, offset, after })
+                .await;
             buffer = returned;
             match result {
-                Ok(bytes) if from + bytes <= written => return (Err(io::ErrorKind::WriteZero.into()), buffer),
+                Ok(bytes) if from + bytes <= written => {
+                    return (Err(io::ErrorKind::WriteZero.into()), buffer);
+                }
                 Ok(bytes) => written = from + bytes,
                 Err(error) => return (Err(error), buffer),
             }

@@ -9,7 +9,9 @@ use std::task::{Context, Poll};
 use std::time::Duration;
 use std::{fmt, io};
 
-use crate::backend::{BackendKind, DetachedSocket, DirectoryEntry, Metadata, OpenOptions, Operation, Outcome};
+use crate::backend::{
+    BackendKind, DetachedSocket, DirectoryEntry, Metadata, OpenOptions, Operation, Outcome,
+};
 use crate::core::Core;
 use crate::file::{File, mismatched};
 use crate::ids::ShardIndex;
@@ -164,6 +166,16 @@ impl Handle {
     pub(crate) fn attach_socket(&self, socket: DetachedSocket, peer: SocketAddr) -> io::Result<TcpStream> {
         let socket = self.core.with_backend(|backend| backend.attach_socket(socket))?;
         Ok(TcpStream::new(&self.core, socket, peer))
+    }
+
+    /// Ends the whole process, at once and without running anything more: the state in memory is not to be trusted, and
+    /// the next start decides from the disk (STORAGE §14). In simulation the run ends with this reason.
+    pub fn abort_process(&self, reason: &str) -> ! {
+        if self.backend() == BackendKind::Simulation {
+            crate::sim::stop_process(reason);
+        }
+        tracing::error!(reason, "the process ends, and its next start recovers from disk");
+        std::process::abort()
     }
 
     async fn done(&self, operation: Operation) -> io::Result<()> {

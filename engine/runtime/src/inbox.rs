@@ -5,6 +5,8 @@
 //!
 //! Shared by reference between all threads of a [`crate::ShardSet`]; emptied by its shard alone.
 
+#![expect(clippy::disallowed_types, reason = "senders that wait for room are on many threads, and rare")]
+
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, OnceLock};
 use std::task::Waker;
@@ -81,6 +83,8 @@ impl ShardSignal {
 /// The queues into one shard.
 pub(crate) struct Inbox {
     shard: ShardIndex,
+    /// The same in all inboxes of a set: a shard of another set is an outsider.
+    set: Arc<()>,
     signal: Arc<ShardSignal>,
     from_shards: Box<[ArrayQueue<Job>]>,
     from_outside: ArrayQueue<Job>,
@@ -90,17 +94,24 @@ pub(crate) struct Inbox {
 }
 
 impl Inbox {
-    /// Queues for `shard` from each of `shard_count` shards, of `capacity` jobs each.
-    pub(crate) fn new(shard: ShardIndex, shard_count: u16, capacity: usize) -> Inbox {
-        Inbox {
-            shard,
+    /// The inboxes of `shard_count` shards that know each other; each sender may leave `capacity` jobs.
+    pub(crate) fn set(shard_count: u16, capacity: usize) -> Vec<Arc<Inbox>> {
+        let set = Arc::new(());
+        let inbox = |shard| Inbox {
+            shard: ShardIndex(shard),
+            set: Arc::clone(&set),
             signal: Arc::new(ShardSignal::new()),
             from_shards: (0..shard_count).map(|_| ArrayQueue::new(capacity)).collect(),
             from_outside: ArrayQueue::new(capacity),
             woken: SegQueue::new(),
             closed: AtomicBool::new(false),
             room: RoomWaiters::new(),
-        }
+        };
+        (0..shard_count).map(|shard| Arc::new(inbox(shard))).collect()
+    }
+
+    pub(crate) fn is_sibling(&self, other: &Inbox) -> bool {
+        Arc::ptr_eq(&self.set, &other.set)
     }
 
     pub(crate) fn shard(&self) -> ShardIndex {

@@ -89,8 +89,14 @@ impl OperationSlab {
         });
         let entry = &mut self.entries[index as usize];
         assert!(entry.occupant.is_none(), "a free place is empty");
-        entry.occupant =
-            Some(Occupant { interest, waker: None, held, first: None, others: VecDeque::new(), ended: false });
+        entry.occupant = Some(Occupant {
+            interest,
+            waker: None,
+            held,
+            first: None,
+            others: VecDeque::new(),
+            ended: false,
+        });
         self.in_flight += 1;
         SlotId { index, generation: entry.generation }
     }
@@ -100,7 +106,8 @@ impl OperationSlab {
         let occupant = self.occupant(slot);
         assert!(!occupant.ended, "nothing completes after its last completion");
         occupant.ended = last;
-        let released = if last { std::mem::replace(&mut occupant.held, Held::Nothing) } else { Held::Nothing };
+        let released =
+            if last { std::mem::replace(&mut occupant.held, Held::Nothing) } else { Held::Nothing };
         let completed = match occupant.interest {
             Interest::Orphan => Completed { waker: None, unwanted: Some(outcome), released },
             Interest::Live => {

@@ -59,14 +59,17 @@ impl TcpListener {
     pub fn poll_accept(&self, context: &mut Context<'_>) -> Poll<io::Result<(TcpStream, SocketAddr)>> {
         let mut accepting = self.accepting.borrow_mut();
         let in_flight = accepting.get_or_insert_with(|| {
-            self.core.start(Operation::Accept { listener: self.open.id }, Held::Listener(Rc::clone(&self.open)))
+            self.core
+                .start(Operation::Accept { listener: self.open.id }, Held::Listener(Rc::clone(&self.open)))
         });
         let arrival = ready!(in_flight.poll_next(context));
         if arrival.last {
             *accepting = None;
         }
         let Outcome::Accepted(result) = arrival.outcome else { mismatched("accept", &arrival.outcome) };
-        Poll::Ready(result.map(|AcceptedSocket { socket, peer }| (TcpStream::new(&self.core, socket, peer), peer)))
+        Poll::Ready(
+            result.map(|AcceptedSocket { socket, peer }| (TcpStream::new(&self.core, socket, peer), peer)),
+        )
     }
 }
 
@@ -150,7 +153,8 @@ impl TcpStream {
         assert!(buffer.len() < buffer.capacity(), "a receive needs room");
         let mut receiving = self.receiving.borrow_mut();
         assert!(receiving.is_none(), "one receive at a time");
-        *receiving = Some(self.core.start(Operation::Receive { socket: self.open.id(), buffer }, self.held()));
+        *receiving =
+            Some(self.core.start(Operation::Receive { socket: self.open.id(), buffer }, self.held()));
     }
 
     /// Waits for the receive that was started: how many bytes were appended, and its buffer. A caller may stop

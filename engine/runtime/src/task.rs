@@ -109,7 +109,12 @@ impl TaskTable {
 
     /// Puts a polled task back, or frees its place. What comes back is to be dropped, outside of any borrow.
     #[must_use]
-    pub(crate) fn put_back(&mut self, slot: SlotId, task: RunningTask, poll: Poll<()>) -> Option<RunningTask> {
+    pub(crate) fn put_back(
+        &mut self,
+        slot: SlotId,
+        task: RunningTask,
+        poll: Poll<()>,
+    ) -> Option<RunningTask> {
         let entry = self.entry(slot).expect("a polled task keeps its place");
         if poll.is_pending() && matches!(entry.state, TaskState::Polled) {
             entry.state = TaskState::Resting(task);

@@ -90,7 +90,9 @@ impl Sleep {
 
     fn forget_waker(&self) {
         // On another thread the entry stays behind, and its end is one needless wake.
-        current::with(|core| core.filter(|core| core.is_home(&self.home.0)).map(|core| core.cancel_timer(self.key)));
+        current::with(|core| {
+            core.filter(|core| core.is_home(&self.home.0)).map(|core| core.cancel_timer(self.key))
+        });
     }
 }
 
@@ -99,7 +101,8 @@ impl Future for Sleep {
 
     fn poll(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<()> {
         current::with(|core| {
-            let core = core.filter(|core| core.is_home(&self.home.0)).expect("a sleep is awaited on its own shard");
+            let core =
+                core.filter(|core| core.is_home(&self.home.0)).expect("a sleep is awaited on its own shard");
             if self.key.deadline <= core.now() {
                 core.cancel_timer(self.key);
                 return Poll::Ready(());
