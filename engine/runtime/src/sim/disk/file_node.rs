@@ -112,6 +112,23 @@ impl FileNode {
         }
     }
 
+    /// Makes the bytes of the write at `newest` durable, and the size, but no other unsynced bytes.
+    pub(super) fn sync_only(&mut self, newest: SyncPoint) {
+        let mut written: Vec<(usize, KeptSectors)> = Vec::new();
+        for change in &self.unsynced {
+            let is_size = matches!(change.what, What::Size(_));
+            if is_size || change.at == newest {
+                change.apply(&mut self.platter, |_| u8::MAX);
+                written.extend(change.touched());
+            }
+        }
+        self.unsynced.retain(|change| change.at != newest && !matches!(change.what, What::Size(_)));
+        // An older version of these sectors can no longer come to light.
+        for change in &mut self.unsynced {
+            change.forget_sectors(&written);
+        }
+    }
+
     /// A failed sync as Linux does it: some dirty pages reached the device, all are marked clean, and the next sync
     /// reports success (Rebello et al., USENIX ATC 2020). Reads go on showing what a power loss will take.
     pub(super) fn forget_unsynced(&mut self, random: &mut Random) {
@@ -219,6 +236,26 @@ impl Change {
                     if mask != 0 {
                         content.set_sectors(first_block + index, block, mask);
                     }
+                }
+            }
+        }
+    }
+
+    /// The sectors that this change touches, by block.
+    fn touched(&self) -> Vec<(usize, KeptSectors)> {
+        match &self.what {
+            What::Size(_) => Vec::new(),
+            What::Blocks { first_block, blocks } => {
+                (*first_block..).zip(blocks).map(|(index, &(_, touched))| (index, touched)).collect()
+            }
+        }
+    }
+
+    fn forget_sectors(&mut self, sectors: &[(usize, KeptSectors)]) {
+        if let What::Blocks { first_block, blocks } = &mut self.what {
+            for (index, mask) in sectors {
+                if let Some(place) = index.checked_sub(*first_block).and_then(|place| blocks.get_mut(place)) {
+                    place.1 &= !mask;
                 }
             }
         }

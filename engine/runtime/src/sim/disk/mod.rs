@@ -56,6 +56,16 @@ pub struct Disk {
     next_node: u64,
     next_change: u64,
     capacity_bytes: Option<u64>,
+    /// Writes of a killed process that the kernel has not carried out yet.
+    late_writes: Vec<LateWrite>,
+}
+
+/// A write that outlives the process that asked for it.
+#[derive(Debug, Clone)]
+pub(super) struct LateWrite {
+    pub(super) node: NodeId,
+    pub(super) offset: u64,
+    pub(super) bytes: Vec<u8>,
 }
 
 impl Default for Disk {
@@ -76,6 +86,7 @@ impl Disk {
             next_node: 1,
             next_change: 0,
             capacity_bytes: None,
+            late_writes: Vec::new(),
         }
     }
 
@@ -123,6 +134,18 @@ impl Disk {
     /// Takes the file's advisory lock, unless another owner has it. Closing the file gives it back.
     pub fn try_lock(&mut self, node: NodeId, owner: LockOwner) -> bool {
         *self.locks.entry(node).or_insert(owner) == owner
+    }
+
+    /// Gives a lock back.
+    pub fn unlock(&mut self, node: NodeId, owner: LockOwner) {
+        if self.locks.get(&node) == Some(&owner) {
+            self.locks.remove(&node);
+        }
+    }
+
+    /// The files that somebody has locked.
+    pub(super) fn locked_files(&self) -> impl Iterator<Item = NodeId> {
+        self.locks.keys().copied()
     }
 
     /// Makes a directory and its missing parents.
@@ -225,6 +248,14 @@ impl Disk {
         Ok(())
     }
 
+    /// Writes all of `bytes` past every cache (O_DSYNC): they are durable, and so is the size that shows them.
+    pub fn write_durably(&mut self, node: NodeId, offset: u64, bytes: &[u8]) -> io::Result<()> {
+        self.write(node, offset, bytes)?;
+        let newest = SyncPoint(self.next_change - 1);
+        self.file_mut(node).sync_only(newest);
+        Ok(())
+    }
+
     /// Reserves space for a range and grows the file to its end.
     pub fn allocate(&mut self, node: NodeId, offset: u64, length: u64) -> io::Result<()> {
         let end = self.reserve(node, offset, length)?;
@@ -307,6 +338,23 @@ impl Disk {
                 self.file_mut(node).descriptors = 0;
             }
             self.forget_if_gone(node);
+        }
+    }
+
+    /// Leaves a write of a killed process to be carried out while the next one runs.
+    pub(super) fn write_later(&mut self, node: NodeId, offset: u64, bytes: Vec<u8>) {
+        self.late_writes.push(LateWrite { node, offset, bytes });
+    }
+
+    pub(super) fn take_late_writes(&mut self) -> Vec<LateWrite> {
+        std::mem::take(&mut self.late_writes)
+    }
+
+    /// Carries out a write of a killed process, unless its file is gone.
+    pub(super) fn write_late(&mut self, node: NodeId, offset: u64, bytes: &[u8]) {
+        if self.files.contains_key(&node) {
+            // A full disk refuses it, and nobody is there to be told.
+            let _nobody_asks = self.write(node, offset, bytes);
         }
     }
 
@@ -500,6 +548,7 @@ impl Disk {
             directories: self.directories.clone(),
             names: Names::default(),
             locks: BTreeMap::new(),
+            late_writes: Vec::new(),
             ..*self
         }
     }
