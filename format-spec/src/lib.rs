@@ -14,6 +14,7 @@
 #![warn(missing_docs)]
 
 pub mod bytes;
+pub mod catalog;
 pub mod checksum;
 pub mod data_directory;
 pub mod error;

@@ -13,6 +13,7 @@
 use basalt_format::DecodeError;
 use basalt_format::layout::{Constant, Field};
 
+mod catalog;
 mod items;
 mod keys;
 
@@ -67,7 +68,7 @@ pub(crate) struct Sample {
 
 /// Every table that `tables_match_code.rs` compares.
 pub(crate) fn tables() -> Vec<Table> {
-    use basalt_format::{item_encoding, key_encoding, number};
+    use basalt_format::{catalog, item_encoding, key_encoding, number};
     vec![
         Table::constants("key_encoding.md", "key_tags", key_encoding::TAGS),
         Table::fields("key_encoding.md", "hashed_key", key_encoding::HASHED_KEY_LAYOUT),
@@ -77,10 +78,18 @@ pub(crate) fn tables() -> Vec<Table> {
         Table::constants("item_encoding.md", "item_limits", item_encoding::LIMITS),
         Table::constants("item_encoding.md", "value_tags", item_encoding::TAGS),
         Table::constants("item_encoding.md", "compact_number", number::COMPACT_BITS),
+        Table::constants("catalog.md", "catalog_kinds", catalog::KINDS),
+        Table::fields("catalog.md", "counters_row", catalog::COUNTERS_ROW_LAYOUT),
+        Table::fields("catalog.md", "table_row", catalog::TABLE_ROW_LAYOUT),
+        Table::constants("catalog.md", "table_statuses", catalog::TABLE_STATUSES),
+        Table::constants("catalog.md", "billing_modes", catalog::BILLING_MODES),
+        Table::constants("catalog.md", "table_classes", catalog::TABLE_CLASSES),
+        Table::fields("catalog.md", "partition_row", catalog::PARTITION_ROW_LAYOUT),
+        Table::constants("catalog.md", "partition_states", catalog::PARTITION_STATES),
     ]
 }
 
 /// Every sample that `golden.rs` and `every_byte_flipped.rs` try.
 pub(crate) fn samples() -> Vec<Sample> {
-    [keys::samples(), items::samples()].into_iter().flatten().collect()
+    [keys::samples(), items::samples(), catalog::samples()].into_iter().flatten().collect()
 }

@@ -1,0 +1,103 @@
+//! Golden samples of the catalog's rows and of one key of each kind.
+
+use basalt_format::catalog::{
+    AttributeDefinition, Billing, CapacityPair, CatalogKey, CountersRow, PartitionRow, PartitionState,
+    TableClass, TableRow, TableStatus,
+};
+use basalt_format::key_encoding::KeyPartKind;
+
+use super::{Protection, Sample};
+
+pub(super) fn samples() -> Vec<Sample> {
+    vec![
+        Sample {
+            name: "catalog_key_of_table",
+            protection: Protection::CanonicalForm,
+            encode: || CatalogKey::Table("Music".to_owned()).encode(),
+            decode: |bytes| CatalogKey::decode(bytes).map(|key| format!("{key:?}")),
+        },
+        Sample {
+            name: "catalog_key_of_partition",
+            protection: Protection::CanonicalForm,
+            encode: || CatalogKey::Partition(258).encode(),
+            decode: |bytes| CatalogKey::decode(bytes).map(|key| format!("{key:?}")),
+        },
+        Sample {
+            name: "catalog_counters_row",
+            protection: Protection::CanonicalForm,
+            encode: || CountersRow { next_number: 259 }.encode(),
+            decode: |bytes| CountersRow::decode(bytes).map(|row| format!("{row:?}")),
+        },
+        Sample {
+            name: "catalog_table_row",
+            protection: Protection::CanonicalForm,
+            encode: || table().encode(),
+            decode: |bytes| TableRow::decode(bytes).map(|row| format!("{row:?}")),
+        },
+        Sample {
+            name: "catalog_table_row_smallest",
+            protection: Protection::CanonicalForm,
+            encode: || smallest_table().encode(),
+            decode: |bytes| TableRow::decode(bytes).map(|row| format!("{row:?}")),
+        },
+        Sample {
+            name: "catalog_partition_row",
+            protection: Protection::CanonicalForm,
+            encode: || partition().encode(),
+            decode: |bytes| PartitionRow::decode(bytes).map(|row| format!("{row:?}")),
+        },
+    ]
+}
+
+fn table() -> TableRow {
+    TableRow {
+        table_id: *b"table id, random",
+        number: 257,
+        created_unix_us: 1_795_000_000_000_000,
+        hash_secret: *b"golden v1 secret",
+        status: TableStatus::Active,
+        billing: Billing::Provisioned(CapacityPair { read_units: 5, write_units: 6 }),
+        last_pay_per_request_unix_us: Some(1_795_000_000_000_001),
+        on_demand_maximum: CapacityPair { read_units: 7, write_units: 8 },
+        warm_throughput: CapacityPair { read_units: 12_000, write_units: 4_000 },
+        table_class: Some(TableClass::StandardInfrequentAccess),
+        deletion_protection: true,
+        attribute_definitions: vec![
+            definition("SongTitle", KeyPartKind::S),
+            definition("Artist", KeyPartKind::B),
+        ],
+        partition_key: "Artist".to_owned(),
+        sort_key: Some("SongTitle".to_owned()),
+        tags: [("owner", "ada"), ("stage", "")].map(|(key, value)| (key.to_owned(), value.to_owned())).into(),
+    }
+}
+
+fn smallest_table() -> TableRow {
+    TableRow {
+        billing: Billing::PayPerRequest,
+        last_pay_per_request_unix_us: None,
+        on_demand_maximum: CapacityPair::default(),
+        warm_throughput: CapacityPair::default(),
+        table_class: None,
+        deletion_protection: false,
+        attribute_definitions: vec![definition("n", KeyPartKind::N)],
+        partition_key: "n".to_owned(),
+        sort_key: None,
+        tags: [].into(),
+        ..table()
+    }
+}
+
+fn partition() -> PartitionRow {
+    PartitionRow {
+        table_number: 257,
+        hash_first: 0x8000_0000_0000_0000,
+        hash_last: u64::MAX,
+        state: PartitionState::Open,
+        file_uuid: Some(*b"file uuid, also."),
+    }
+}
+
+fn definition(name: &str, kind: KeyPartKind) -> AttributeDefinition {
+    AttributeDefinition { name: name.to_owned(), kind }
+}
