@@ -48,11 +48,22 @@ impl ScalarKind {
         [Self::S, Self::N, Self::B].into_iter().find(|kind| kind.value_kind().name() == name)
     }
 
-    const fn part_kind(self) -> KeyPartKind {
+    /// The same type in keys and in the catalog.
+    pub const fn part_kind(self) -> KeyPartKind {
         match self {
             Self::S => KeyPartKind::S,
             Self::N => KeyPartKind::N,
             Self::B => KeyPartKind::B,
+        }
+    }
+}
+
+impl From<KeyPartKind> for ScalarKind {
+    fn from(kind: KeyPartKind) -> Self {
+        match kind {
+            KeyPartKind::S => Self::S,
+            KeyPartKind::N => Self::N,
+            KeyPartKind::B => Self::B,
         }
     }
 }
