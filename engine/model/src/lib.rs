@@ -12,6 +12,7 @@ pub mod messages;
 pub mod number;
 pub mod path;
 pub mod size;
+pub mod validate;
 pub mod value;
 
 pub use item::{EncodedItem, Item};
@@ -23,4 +24,5 @@ pub use key::{
 pub use number::{Number, NumberError};
 pub use path::{DocumentPath, PathElement};
 pub use size::{CapacityUnits, Consistency};
+pub use validate::ValueError;
 pub use value::{Set, SetError, Value, ValueKind};

@@ -66,3 +66,46 @@ pub const PARTITION_KEY_TOO_LONG: &str = "One or more parameter values were inva
 /// A sort key is too long.
 pub const SORT_KEY_TOO_LONG: &str = "One or more parameter values were invalid: Aggregated size of all range keys has \
      exceeded the size limit of 1024 bytes";
+
+/// An attribute value has no type.
+pub const NO_DATATYPE: &str =
+    "Supplied AttributeValue is empty, must contain exactly one of the supported datatypes";
+/// An attribute value has more than one type.
+pub const SEVERAL_DATATYPES: &str = "Supplied AttributeValue has more than one datatypes set, must contain exactly one of the supported datatypes";
+/// A `NULL` is not true.
+pub const NULL_NOT_TRUE: &str =
+    "One or more parameter values were invalid: Null attribute value types must have the value of true";
+/// A set of texts has no members; the two spaces are DynamoDB's.
+pub const EMPTY_STRING_SET: &str =
+    "One or more parameter values were invalid: An string set  may not be empty";
+/// A set of numbers has no members; the two spaces are DynamoDB's.
+pub const EMPTY_NUMBER_SET: &str =
+    "One or more parameter values were invalid: An number set  may not be empty";
+/// A set of byte strings has no members.
+pub const EMPTY_BINARY_SET: &str =
+    "One or more parameter values were invalid: Binary sets should not be empty";
+/// A set of numbers has a member twice.
+pub const DUPLICATE_NUMBERS: &str = "Input collection contains duplicates";
+
+/// A set of texts has a member twice.
+pub fn duplicate_strings(members: &[String]) -> String {
+    format!("{INVALID_PARAMETER}Input collection [{}] contains duplicates.", members.join(", "))
+}
+
+/// A set of byte strings, here in base64, has a member twice; the missing space is DynamoDB's.
+pub fn duplicate_binaries(members: &[String]) -> String {
+    format!("{INVALID_PARAMETER}Input collection [{}]of type BS contains duplicates.", members.join(", "))
+}
+
+/// Values are nested too deep.
+pub const NESTED_TOO_DEEP: &str = "Nesting Levels have exceeded supported limits: Attributes in the item have nested \
+     levels beyond supported limit";
+/// An item to be put is too large.
+pub const ITEM_TOO_LARGE: &str = "Item size has exceeded the maximum allowed size";
+/// An item would become too large by an update.
+pub const UPDATED_ITEM_TOO_LARGE: &str = "Item size to update has exceeded the maximum allowed size";
+/// A name is empty. The wording is ours: DynamoDB's was not observed.
+pub const EMPTY_NAME: &str = "One or more parameter values were invalid: Attribute names must not be empty";
+/// A name is too long. The wording is ours: DynamoDB's was not observed.
+pub const NAME_TOO_LONG: &str =
+    "One or more parameter values were invalid: Attribute names must not be longer than 65535 bytes";
