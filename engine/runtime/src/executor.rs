@@ -210,6 +210,11 @@ impl Executor {
         self.core.operations_in_flight()
     }
 
+    /// Tasks that were woken after their end.
+    fn discard_woken(&self) {
+        while self.core.inbox().pop_woken().is_some() {}
+    }
+
     /// Ends the shard in order: no more mail, tasks dropped, operations cancelled and waited for.
     pub(crate) fn shut_down(self) {
         let _entered = current::enter(Rc::clone(&self.core));
@@ -217,7 +222,8 @@ impl Executor {
         self.core.drop_tasks();
         self.core.cancel_all();
         while self.core.operations_in_flight() > 0 {
-            self.core.poll_backend(Wait::Until(None), &mut self.completions.borrow_mut());
+            self.discard_woken();
+            self.sleep();
         }
     }
 }
