@@ -200,3 +200,46 @@ fn encoded_size(value: &[u8], level: usize) -> Result<usize, DecodeError> {
         RawValue::Map(map) => DOCUMENT_BYTES + entries_size(map, DOCUMENT_ENTRY_BYTES, level + 1)?,
     })
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn reads_are_paid_by_4_kib_and_at_least_once() {
+        let read = |bytes, consistency| CapacityUnits::for_read(bytes, consistency).to_string();
+        assert_eq!(read(0, Consistency::Strong), "1.0");
+        assert_eq!(read(0, Consistency::Eventual), "0.5");
+        assert_eq!(read(4096, Consistency::Strong), "1.0");
+        assert_eq!(read(4097, Consistency::Strong), "2.0");
+        assert_eq!(read(9000, Consistency::Eventual), "1.5");
+        assert_eq!(read(1, Consistency::Transactional), "2.0");
+    }
+
+    #[test]
+    fn writes_are_paid_by_1_kib_of_the_larger_image() {
+        let write = |before, after| CapacityUnits::for_write(before, after).as_f64();
+        assert_eq!(write(0, 0), 1.0);
+        assert_eq!(write(0, 1024), 1.0);
+        assert_eq!(write(1025, 10), 2.0);
+        assert_eq!(write(10, 3000), 3.0);
+        assert_eq!(CapacityUnits::for_write(0, 1).doubled().as_f64(), 2.0);
+    }
+
+    #[test]
+    fn units_add_up() {
+        let half = CapacityUnits::for_read(1, Consistency::Eventual);
+        assert_eq!([half; 3].into_iter().sum::<CapacityUnits>().as_f64(), 1.5);
+    }
+
+    #[test]
+    fn an_update_is_held_against_the_limit_with_its_fixed_cost() {
+        // With a key of two bytes, one SET brings the limit 20 bytes below that of a put.
+        let set = UpdateActions { writing_count: 1, clearing_count: 0 };
+        assert_eq!(updated_size_bytes(ITEM_BYTES_MAX - 20, 2, set), ITEM_BYTES_MAX);
+        assert_eq!(updated_size_bytes(ITEM_BYTES_MAX - 19, 2, set), ITEM_BYTES_MAX + 1);
+        // A long key outweighs the cost, and then the item itself counts.
+        let remove = UpdateActions { writing_count: 0, clearing_count: 1 };
+        assert_eq!(updated_size_bytes(1000, 100, remove), 1000);
+    }
+}
