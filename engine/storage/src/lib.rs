@@ -7,9 +7,13 @@
 mod error;
 mod ids;
 mod options;
+mod recovery;
+mod wal;
 
 pub use error::{CorruptReason, DiskOperation, Place, Refusal, SharedIoError, StorageError};
 pub use ids::{
     CATALOG_PARTITION, EntryIndex, FrameSequence, Generation, HybridTime, LogPosition, Lsn, PartitionId, StreamId,
 };
 pub use options::{MemoryShares, OptionOutOfRange, StoreOptions};
+pub use recovery::{FrameReader, IndexRanges, Node, NodeFacts, StreamFacts};
+pub use wal::{Frame, RowChange, Ticket, Wal, WalCounters, WalOptions};

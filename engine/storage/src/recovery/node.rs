@@ -1,0 +1,282 @@
+//! Judges a data directory as a whole, and takes it over.
+
+use std::{
+    path::{Path, PathBuf},
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+};
+
+use basalt_format::data_directory::{FeatureBits, Node as NodeState, NodeStream, StreamContent};
+use basalt_runtime::{EntryKind, File, Handle, OpenOptions, sometimes};
+
+use super::{
+    facts::StreamFacts,
+    judge::{judge_stream, stream_identity},
+    lock::lock_directory,
+    node_file::{create_node, node_path, read_node, update_node},
+};
+use crate::{
+    error::{DiskOperation, Refusal, StorageError},
+    ids::StreamId,
+    wal::{log_directory, stream_directory},
+};
+
+/// The only node there is until there are several.
+const FIRST_NODE_ID: u64 = 1;
+
+/// A data directory that is locked and judged. Keeps the lock: it must live as long as anything uses the directory.
+pub struct Node {
+    handle: Handle,
+    facts: Arc<NodeFacts>,
+    _lock: File,
+}
+
+/// What judging found, for all shards.
+pub struct NodeFacts {
+    directory: PathBuf,
+    /// NODE as this start will write it.
+    state: NodeState,
+    is_new: bool,
+    streams: Vec<StreamFacts>,
+    /// Set while NODE is being updated: one update at a time.
+    updating: AtomicBool,
+}
+
+impl Node {
+    /// Takes the lock of `directory` and judges it, for a process of `shard_count` shards. Changes nothing else.
+    ///
+    /// A directory that does not exist is made; one without anything of Basalt's in it will become a new one.
+    pub async fn judge(handle: &Handle, directory: &Path, shard_count: u16) -> Result<Node, StorageError> {
+        let created = handle.create_directory_all(directory).await;
+        created.map_err(|error| StorageError::disk(DiskOperation::Directory, directory, error))?;
+        let lock = lock_directory(handle, directory).await?;
+        handle
+            .hold_for_ring(&lock)
+            .map_err(|error| StorageError::disk(DiskOperation::Lock, lock.path(), error))?;
+        let found = read_node(handle, directory).await?;
+        let is_new = found.is_none();
+        let mut state = match found {
+            Some(state) => state,
+            None => new_state(handle, directory).await?,
+        };
+        list_streams(&mut state, shard_count);
+        let mut streams = Vec::with_capacity(state.streams.len());
+        for known in &state.streams {
+            let identity = stream_identity(&state, known.stream);
+            streams.push(judge_stream(handle, directory, identity, known).await?);
+        }
+        state.open_epoch += 1;
+        state.revision += 1;
+        for (known, judged) in state.streams.iter_mut().zip(&streams) {
+            *known = after_judgement(known, judged);
+        }
+        let directory = directory.to_owned();
+        let facts = NodeFacts { directory, state, is_new, streams, updating: AtomicBool::new(false) };
+        Ok(Node { handle: handle.clone(), facts: Arc::new(facts), _lock: lock })
+    }
+
+    /// What judging found.
+    pub fn facts(&self) -> Arc<NodeFacts> {
+        Arc::clone(&self.facts)
+    }
+
+    /// Takes the directory over: from here on it may be served from.
+    ///
+    /// First makes durable what was believed of the logs, since a killed process may have left it in a cache; then
+    /// NODE. Removes what earlier starts had begun to build.
+    pub async fn act(&self) -> Result<(), StorageError> {
+        let (handle, directory) = (&self.handle, &self.facts.directory);
+        self.sync_streams().await?;
+        if self.facts.is_new {
+            create_layout(handle, directory).await?;
+            create_node(handle, directory, &self.facts.state).await?;
+        } else {
+            update_node(handle, directory, &self.facts.state).await?;
+        }
+        clear_directory(handle, &directory.join("tmp")).await
+    }
+
+    /// Gives up the streams from `keep` on: nothing in them is needed any more, and their files are removed.
+    pub async fn retire_streams(&self, keep: u16) -> Result<(), StorageError> {
+        let retired: Vec<&StreamFacts> = self
+            .facts
+            .streams
+            .iter()
+            .filter(|stream| stream.stream.get() >= keep && !stream.log.segments.is_empty())
+            .collect();
+        if retired.is_empty() {
+            return Ok(());
+        }
+        sometimes!("log streams of an earlier shard count given up");
+        self.facts
+            .update(&self.handle, |state| {
+                for stream in &retired {
+                    // Positions behind its last file: if the stream is written again, none is used twice.
+                    let end_lsn = stream.log.next_base_lsn.get();
+                    let known = state.streams.iter_mut().find(|known| known.stream == stream.stream.get());
+                    let known = known.expect("every judged stream is listed");
+                    *known = NodeStream { end_lsn, content: StreamContent::Empty, ..*known };
+                }
+            })
+            .await?;
+        for stream in retired {
+            clear_directory(&self.handle, &stream_directory(&self.facts.directory, stream.stream)).await?;
+        }
+        Ok(())
+    }
+
+    async fn sync_streams(&self) -> Result<(), StorageError> {
+        for segment in self.facts.streams.iter().filter_map(|stream| stream.log.segments.last()) {
+            let opened = self.handle.open_file(&segment.path, OpenOptions::new().write(true)).await;
+            let file =
+                opened.map_err(|error| StorageError::disk(DiskOperation::Open, &segment.path, error))?;
+            let synced = file.sync_data().await;
+            synced.map_err(|error| StorageError::disk(DiskOperation::Sync, &segment.path, error))?;
+        }
+        Ok(())
+    }
+}
+
+impl NodeFacts {
+    /// Which start of the directory this is, from 1 on.
+    pub fn open_epoch(&self) -> u64 {
+        self.state.open_epoch
+    }
+
+    /// The cluster that the directory belongs to.
+    pub fn cluster_uuid(&self) -> [u8; 16] {
+        self.state.cluster_uuid
+    }
+
+    /// Whether this start makes the directory.
+    pub fn is_new(&self) -> bool {
+        self.is_new
+    }
+
+    /// Every log stream that may hold something, by number.
+    pub fn streams(&self) -> &[StreamFacts] {
+        &self.streams
+    }
+
+    /// The catalog's file, if it had been written when the directory was judged.
+    pub fn catalog_file_uuid(&self) -> Option<[u8; 16]> {
+        self.state.catalog_file_uuid
+    }
+
+    /// Makes it durable that the catalog's file exists. To be called on the first shard.
+    pub async fn record_catalog_file(
+        &self,
+        handle: &Handle,
+        file_uuid: [u8; 16],
+    ) -> Result<(), StorageError> {
+        self.update(handle, |state| state.catalog_file_uuid = Some(file_uuid)).await
+    }
+
+    pub(crate) fn stream(&self, stream: StreamId) -> &StreamFacts {
+        let found = self.streams.iter().find(|facts| facts.stream == stream);
+        found.expect("judging lists a stream for each shard")
+    }
+
+    /// Changes NODE. Two tasks of the first shard may want to at once; the second waits for the first's sync.
+    async fn update(&self, handle: &Handle, change: impl FnOnce(&mut NodeState)) -> Result<(), StorageError> {
+        while self.updating.swap(true, Ordering::Acquire) {
+            handle.yield_now().await;
+        }
+        let result = self.update_alone(handle, change).await;
+        self.updating.store(false, Ordering::Release);
+        result
+    }
+
+    async fn update_alone(
+        &self,
+        handle: &Handle,
+        change: impl FnOnce(&mut NodeState),
+    ) -> Result<(), StorageError> {
+        let read = read_node(handle, &self.directory).await?;
+        let mut state = read.ok_or_else(|| Refusal::MissingFile {
+            path: node_path(&self.directory),
+            detail: "it was there when this process started".into(),
+        })?;
+        change(&mut state);
+        state.revision += 1;
+        update_node(handle, &self.directory, &state).await
+    }
+}
+
+/// A new directory's state. What looks like a directory that lost its NODE is refused.
+async fn new_state(handle: &Handle, directory: &Path) -> Result<NodeState, StorageError> {
+    for part in ["wal", "part"] {
+        if !is_empty(handle, &directory.join(part)).await? {
+            let detail = format!("{} holds files of a data directory", directory.join(part).display());
+            return Err(Refusal::MissingFile { path: node_path(directory), detail }.into());
+        }
+    }
+    let mut cluster_uuid = [0; 16];
+    handle.fill_entropy(&mut cluster_uuid);
+    Ok(NodeState {
+        cluster_uuid,
+        node_id: FIRST_NODE_ID,
+        features: FeatureBits::default(),
+        open_epoch: 0,
+        revision: 0,
+        log_salt: handle.random_u64(),
+        catalog_file_uuid: None,
+        streams: Vec::new(),
+    })
+}
+
+/// Adds a stream for each shard that has none yet.
+fn list_streams(state: &mut NodeState, shard_count: u16) {
+    for stream in 0..shard_count {
+        if let Err(place) = state.streams.binary_search_by_key(&stream, |known| known.stream) {
+            state.streams.insert(place, NodeStream { stream, end_lsn: 0, content: StreamContent::Empty });
+        }
+    }
+}
+
+fn after_judgement(known: &NodeStream, judged: &StreamFacts) -> NodeStream {
+    if judged.log.segments.is_empty() {
+        return *known;
+    }
+    NodeStream { stream: known.stream, end_lsn: judged.log.end.lsn.get(), content: StreamContent::Written }
+}
+
+/// Makes the directories of a new data directory and their names durable.
+async fn create_layout(handle: &Handle, directory: &Path) -> Result<(), StorageError> {
+    for part in [directory.join("tmp"), directory.join("part"), log_directory(directory)] {
+        let created = handle.create_directory_all(&part).await;
+        created.map_err(|error| StorageError::disk(DiskOperation::Directory, &part, error))?;
+    }
+    // The directory's own name; a relative path of one part has no parent that could be opened.
+    if let Some(parent) = directory.parent().filter(|parent| !parent.as_os_str().is_empty()) {
+        let synced = handle.sync_directory(parent).await;
+        synced.map_err(|error| StorageError::disk(DiskOperation::Sync, parent, error))?;
+    }
+    Ok(())
+}
+
+async fn is_empty(handle: &Handle, directory: &Path) -> Result<bool, StorageError> {
+    let failed = |error| StorageError::disk(DiskOperation::Directory, directory, error);
+    if handle.metadata(directory).await.map_err(failed)?.is_none() {
+        return Ok(true);
+    }
+    Ok(handle.read_directory(directory).await.map_err(failed)?.is_empty())
+}
+
+/// Removes the files of a directory, if it is there.
+async fn clear_directory(handle: &Handle, directory: &Path) -> Result<(), StorageError> {
+    let failed = |error| StorageError::disk(DiskOperation::Directory, directory, error);
+    if handle.metadata(directory).await.map_err(failed)?.is_none() {
+        return Ok(());
+    }
+    for entry in handle.read_directory(directory).await.map_err(failed)? {
+        if entry.kind == EntryKind::File {
+            let path = directory.join(&entry.name);
+            let removed = handle.remove_file(&path).await;
+            removed.map_err(|error| StorageError::disk(DiskOperation::Remove, &path, error))?;
+        }
+    }
+    Ok(())
+}
