@@ -1,7 +1,7 @@
 //! What requests do to the simulated disk, and what faults make of them.
 
 use super::FaultKind;
-use super::disk::{Disk, LockOwner, NodeId, SyncPoint};
+use super::disk::{Disk, LockOwner, NodeId, Reads, SyncPoint};
 use super::world::{OpenFile, Step, World, failed};
 use crate::aligned_buffer::{AlignedBuffer, BUFFER_ALIGNMENT_BYTES};
 use crate::backend::{AfterWrite, DirectMode, OpenOptions, OpenedFile, Operation, Outcome};
@@ -209,9 +209,10 @@ impl World {
             &[Fault::SyncErrorForgets, Fault::SyncErrorKeeps, Fault::SyncErrorAfterwards, Fault::SyncLost];
         let open = self.files.get(&file).ok_or(Errno::BADF)?;
         let node = open.node;
+        let reads = if open.is_direct { Reads::PastCache } else { Reads::ThroughCache };
         match self.faults.first_of(KINDS, &open.path) {
             Some(Fault::SyncErrorForgets) => {
-                self.disk.forget_unsynced(node, self.faults.random());
+                self.disk.forget_unsynced(node, self.faults.random(), reads);
                 Err(Errno::IO.into())
             }
             Some(Fault::SyncErrorKeeps) => Err(Errno::IO.into()),

@@ -1,7 +1,7 @@
 //! One simulated file: what the platter surely holds, what the system shows, and the changes between the two.
 
-use super::SyncPoint;
 use super::content::{BLOCK_SIZE_BYTES, Block, Content, SECTOR_SIZE_BYTES, SECTORS_PER_BLOCK, locate};
+use super::{Reads, SyncPoint};
 use crate::sim::Random;
 
 /// A file. `platter` with all of `unsynced` applied in order equals `cache`, except after a failed sync has made
@@ -130,12 +130,15 @@ impl FileNode {
     }
 
     /// A failed sync as Linux does it: some dirty pages reached the device, all are marked clean, and the next sync
-    /// reports success (Rebello et al., USENIX ATC 2020). Reads go on showing what a power loss will take.
-    pub(super) fn forget_unsynced(&mut self, random: &mut Random) {
-        let image = self.crashed(|_| random_mask(random));
-        self.platter = image;
+    /// reports success (Rebello et al., USENIX ATC 2020). Reads through the page cache go on showing what a power
+    /// loss will take; reads past it show what there is.
+    pub(super) fn forget_unsynced(&mut self, random: &mut Random, reads: Reads) {
+        self.platter = self.crashed(|_| random_mask(random));
         self.unsynced.clear();
-        self.forgot = true;
+        match reads {
+            Reads::ThroughCache => self.forgot = true,
+            Reads::PastCache => self.cache = self.platter.clone(),
+        }
     }
 
     /// Everything that may stay or go by itself. Blocks whose bytes no choice could change are left out.

@@ -40,6 +40,15 @@ pub struct NodeId(u64);
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub struct SyncPoint(u64);
 
+/// Where a file's reads come from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Reads {
+    /// The system's page cache.
+    ThroughCache,
+    /// The device (O_DIRECT).
+    PastCache,
+}
+
 /// Who holds a lock: any number that the owner does not share.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct LockOwner(pub u64);
@@ -323,9 +332,10 @@ impl Disk {
         }
     }
 
-    /// What a failed sync of a file leaves behind: see `FileNode::forget_unsynced`.
-    pub fn forget_unsynced(&mut self, node: NodeId, random: &mut Random) {
-        self.file_mut(node).forget_unsynced(random);
+    /// What a failed sync of a file leaves behind: some of what was unsynced is durable, the rest is forgotten and no
+    /// later sync brings it back. Reads through the page cache show it until a power loss.
+    pub fn forget_unsynced(&mut self, node: NodeId, random: &mut Random, reads: Reads) {
+        self.file_mut(node).forget_unsynced(random, reads);
     }
 
     /// The process that used the disk was killed: its descriptors and locks are gone, what it wrote is still in the

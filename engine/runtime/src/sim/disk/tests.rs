@@ -155,12 +155,23 @@ fn a_killed_process_leaves_its_writes_and_no_locks() {
 fn a_failed_sync_hides_what_a_power_loss_takes() {
     let (mut disk, node) = disk_with_file(&[1; 64 * 512]);
     disk.write(node, 0, &[2; 64 * 512]).expect("room");
-    disk.forget_unsynced(node, &mut Random::new(4));
+    disk.forget_unsynced(node, &mut Random::new(4), Reads::ThroughCache);
     // The next sync succeeds and means nothing.
     disk.sync_file(node, disk.sync_point());
     assert_eq!(disk.read_file(path("/f")).expect("there"), [2; 64 * 512]);
     let image = disk.crash(&mut Random::new(1), CrashPolicy::KeepUnsynced);
     assert!(image.read_file(path("/f")).expect("there").contains(&1));
+}
+
+#[test]
+fn reads_past_the_cache_show_what_a_failed_sync_left() {
+    let (mut disk, node) = disk_with_file(&[1; 64 * 512]);
+    disk.write(node, 0, &[2; 64 * 512]).expect("room");
+    disk.forget_unsynced(node, &mut Random::new(4), Reads::PastCache);
+    let shown = disk.read_file(path("/f")).expect("there");
+    assert!(shown.contains(&1));
+    let image = disk.crash(&mut Random::new(1), CrashPolicy::Any);
+    assert_eq!(image.read_file(path("/f")).expect("there"), shown);
 }
 
 #[test]
