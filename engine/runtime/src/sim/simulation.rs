@@ -194,6 +194,12 @@ impl Simulation {
         self.world.borrow_mut().crash_at_event(event);
     }
 
+    /// Shows `probe` before each I/O event the disk that a power loss would find, with everything unsynced still
+    /// undecided: for [`Disk::crash_images`].
+    pub fn set_probe(&mut self, probe: impl FnMut(&Disk) + 'static) {
+        self.world.borrow_mut().set_probe(Box::new(probe));
+    }
+
     /// I/O events so far: requests that changed the disk, or could have.
     #[must_use]
     pub fn event_count(&self) -> u64 {

@@ -269,6 +269,41 @@ fn acknowledged_bytes_survive_a_crash_at_every_event() {
 }
 
 #[test]
+fn a_probe_sees_the_disk_that_a_crash_before_each_event_would_find() {
+    let (_, _, simulation) = append_until_crash(5, None);
+    let events = simulation.event_count();
+    let seen = Rc::new(RefCell::new(Vec::new()));
+    let sizes = Rc::clone(&seen);
+    let mut probed = Simulation::new(SimOptions::new(5), {
+        let mut disk = Disk::new();
+        disk.write_file(path("/log"), b"").expect("an empty disk takes a file");
+        disk
+    });
+    probed.set_probe(move |disk| {
+        let mut random = Random::new(1);
+        let images: BTreeSet<usize> = disk
+            .crash_images(&mut random)
+            .map(|image| image.read_file(path("/log")).expect("its name was durable").len())
+            .collect();
+        sizes.borrow_mut().push(images);
+    });
+    let handle = probed.handle(FIRST);
+    let done = probed.run_until(FIRST, async move {
+        let file = handle.open_file(path("/log"), direct()).await.expect("it is there");
+        for number in 0..6_u64 {
+            file.write_and_sync_at(blocks(1, 1), number * 4096).await.0.expect("no faults");
+        }
+    });
+    assert_eq!(done, Ok(()));
+    assert_eq!(seen.borrow().len() as u64, events);
+    // Before the write of block n it may be there or not, since it is on its way; the same before its sync.
+    for (event, sizes) in seen.borrow().iter().enumerate() {
+        let synced = event / 2 * 4096;
+        assert_eq!(*sizes, BTreeSet::from([synced, synced + 4096]), "event {event}");
+    }
+}
+
+#[test]
 fn requests_on_their_way_may_outlive_a_killed_process_unless_its_lock_waits_for_them() {
     let run = |seed: u64, hold: bool| {
         let mut simulation = Simulation::new(SimOptions::new(seed), Disk::new());

@@ -44,9 +44,14 @@ pub(super) struct World {
     event_count: u64,
     crash_at_event: Option<u64>,
     process: Process,
+    /// Shown every disk that a power loss could begin with.
+    probe: Option<Probe>,
     /// How far each look at the clock moves it: more than nothing in turns on a machine that is busy elsewhere.
     look_takes: Duration,
 }
+
+/// Called before each I/O event with the disk as a power loss would find it, everything unsynced still undecided.
+pub(super) type Probe = Box<dyn FnMut(&Disk)>;
 
 /// How the simulated process fares, as far as the world knows.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -135,6 +140,7 @@ impl World {
             event_count: 0,
             crash_at_event: options.crash_at_event,
             process: Process::Running,
+            probe: None,
             look_takes: Duration::ZERO,
         };
         for write in late {
@@ -153,6 +159,10 @@ impl World {
     /// Ends the run before the I/O event with this number, counted from the start of the run.
     pub(super) fn crash_at_event(&mut self, event: Option<u64>) {
         self.crash_at_event = event;
+    }
+
+    pub(super) fn set_probe(&mut self, probe: Probe) {
+        self.probe = Some(probe);
     }
 
     pub(super) fn event_count(&self) -> u64 {
@@ -229,10 +239,14 @@ impl World {
             && first.key().at <= self.clock.now()
         {
             let (due, request) = first.remove_entry();
-            if self.is_crash_point(&request) {
-                self.requests.insert(due, request);
-                self.process = Process::AtCrash;
-                return;
+            if self.changes_disk(&request) {
+                self.event_count += 1;
+                self.show_to_probe(&request);
+                if self.crash_at_event == Some(self.event_count) {
+                    self.requests.insert(due, request);
+                    self.process = Process::AtCrash;
+                    return;
+                }
             }
             self.note(&request);
             self.jump_calendar();
@@ -260,7 +274,7 @@ impl World {
     pub(super) fn lose_power(&mut self) -> Disk {
         self.process = Process::Dead;
         for request in self.drain_requests() {
-            self.apply_quietly(request.step);
+            carry_out(&mut self.disk, &self.files, &request.step);
         }
         self.disk.kill();
         std::mem::take(&mut self.disk)
@@ -273,7 +287,7 @@ impl World {
         let is_guarded = self.disk.locked_files().all(|node| self.held_locks.contains(&node));
         for request in self.drain_requests() {
             if self.random.coin() {
-                self.apply_quietly(request.step);
+                carry_out(&mut self.disk, &self.files, &request.step);
             } else if !is_guarded && let Some((node, offset, bytes)) = self.as_late_write(request.step) {
                 self.disk.write_later(node, offset, bytes);
             }
@@ -343,10 +357,10 @@ impl World {
         }
     }
 
-    /// Whether the run ends before this request. Only what changes the disk counts: a crash before a read finds the
-    /// same disk as a crash after it.
-    fn is_crash_point(&mut self, request: &Request) -> bool {
-        let changes_disk = match &request.step {
+    /// Whether this request is an I/O event. What does not change the disk is none: a crash before a read finds the same
+    /// disk as a crash after it.
+    fn changes_disk(&self, request: &Request) -> bool {
+        match &request.step {
             Step::Perform(Operation::OpenFile { path, options }) => self.open_changes_disk(path, *options),
             Step::Perform(operation) => operation_changes_disk(operation),
             Step::SyncFile { .. }
@@ -354,11 +368,18 @@ impl World {
             | Step::SyncWritten { .. }
             | Step::Late { .. } => true,
             Step::Deliver(_) => false,
-        };
-        if changes_disk {
-            self.event_count += 1;
         }
-        changes_disk && self.crash_at_event == Some(self.event_count)
+    }
+
+    fn show_to_probe(&mut self, next: &Request) {
+        if let Some(probe) = &mut self.probe {
+            let mut disk = self.disk.clone();
+            for request in std::iter::once(next).chain(self.requests.values()) {
+                carry_out(&mut disk, &self.files, &request.step);
+            }
+            disk.kill();
+            probe(&disk);
+        }
     }
 
     fn open_changes_disk(&self, path: &Path, options: OpenOptions) -> bool {
@@ -421,26 +442,6 @@ impl World {
 
     // The end of the process.
 
-    /// Does what was still on its way when the process ended. Errors have nobody to go to.
-    fn apply_quietly(&mut self, step: Step) {
-        let _nobody_asks = match step {
-            Step::Perform(Operation::Write { file, buffer, written, offset, .. }) => {
-                let node = self.files.get(&file).map(|open| open.node);
-                node.map_or(Ok(()), |node| self.disk.write(node, offset + written as u64, &buffer[written..]))
-            }
-            Step::Perform(Operation::OpenFile { path, options }) => self.disk.open(&path, options).map(drop),
-            Step::Perform(operation) if operation_changes_disk(&operation) => {
-                let _outcome = self.perform(operation);
-                Ok(())
-            }
-            Step::Late { node, offset, bytes } => {
-                self.disk.write_late(node, offset, &bytes);
-                Ok(())
-            }
-            _ => Ok(()),
-        };
-    }
-
     fn as_late_write(&self, step: Step) -> Option<(NodeId, u64, Vec<u8>)> {
         match step {
             Step::Perform(Operation::Write { file, buffer, written, offset, .. }) => {
@@ -451,6 +452,35 @@ impl World {
             _ => None,
         }
     }
+}
+
+/// Does what was on its way when the process ended, short of syncs. Errors have nobody to go to.
+fn carry_out(disk: &mut Disk, files: &BTreeMap<FileId, OpenFile>, step: &Step) {
+    let node = |file: &FileId| files.get(file).map(|open| open.node).ok_or(io::Error::from(Errno::BADF));
+    let _nobody_asks = match step {
+        Step::Perform(Operation::Write { file, buffer, written, offset, .. }) => {
+            node(file).and_then(|node| disk.write(node, offset + *written as u64, &buffer[*written..]))
+        }
+        Step::Perform(Operation::Allocate { file, offset, length }) => {
+            node(file).and_then(|node| disk.allocate(node, *offset, *length))
+        }
+        Step::Perform(Operation::Truncate { file, length }) => {
+            node(file).and_then(|node| disk.truncate(node, *length))
+        }
+        Step::Perform(Operation::PunchHole { file, offset, length }) => {
+            node(file).and_then(|node| disk.punch_hole(node, *offset, *length))
+        }
+        Step::Perform(Operation::OpenFile { path, options }) => disk.open(path, *options).map(drop),
+        Step::Perform(Operation::CreateDirectoryAll { path }) => disk.create_directory_all(path),
+        Step::Perform(Operation::RemoveDirectory { path }) => disk.remove_directory(path),
+        Step::Perform(Operation::Rename { from, to }) => disk.rename(from, to),
+        Step::Perform(Operation::RemoveFile { path }) => disk.remove_file(path),
+        Step::Late { node, offset, bytes } => {
+            disk.write_late(*node, *offset, bytes);
+            Ok(())
+        }
+        _ => Ok(()),
+    };
 }
 
 fn operation_changes_disk(operation: &Operation) -> bool {
