@@ -1,3 +1,24 @@
-//! The DynamoDB HTTP API on basalt-engine.
+//! `basaltd`: DynamoDB's HTTP API over an engine.
+//!
+//! Sockets, HTTP and JSON are here; tables and storage are the engine's, values and expressions the model's. The
+//! path of a request: the listener ([`Server`]) gives its connection to a shard, `http` reads it within [`Limits`],
+//! `dynamodb` understands it in DynamoDB's order of validation, the engine does it, and the reply is written
+//! straight from the encoded items.
+//!
+//! Deliberately unknown here: pages, logs, and where an item is kept.
 #![forbid(unsafe_code)]
 #![warn(missing_docs)]
+
+mod auth;
+mod config;
+mod daemon;
+mod dynamodb;
+mod http;
+mod limits;
+mod listener;
+
+pub use config::{Config, ConfigError};
+pub use daemon::{DaemonError, run};
+pub use dynamodb::ResourceNames;
+pub use limits::Limits;
+pub use listener::{Server, StartError};

@@ -1,0 +1,143 @@
+//! The settings themselves. Each may come from a flag, an environment variable or the file, under one name.
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+
+use basalt_engine::runtime::IoChoice;
+use serde::Deserialize;
+
+use super::quantity::{ByteSize, TimeSpan};
+
+/// How files and sockets are driven.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub(super) enum Io {
+    /// io_uring where the kernel allows it, else portable
+    Auto,
+    /// io_uring, or no start
+    Uring,
+    /// readiness for sockets, threads for files
+    Portable,
+}
+
+impl Io {
+    pub(super) fn choice(self) -> IoChoice {
+        match self {
+            Io::Auto => IoChoice::Auto,
+            Io::Uring => IoChoice::Uring,
+            Io::Portable => IoChoice::Portable,
+        }
+    }
+}
+
+/// What may be set; what is not is None.
+#[derive(Debug, Clone, Default, clap::Args, Deserialize)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields, default)]
+pub(super) struct Settings {
+    /// Directory of the data [default: basalt-data]
+    ///
+    /// It is made if it is not there. One daemon at a time may use it.
+    #[arg(long, env = "BASALT_DATA_DIR", value_name = "DIR")]
+    pub(super) data_dir: Option<PathBuf>,
+
+    /// Address to listen on [default: 127.0.0.1:8000]
+    ///
+    /// Signatures are accepted without being verified: whoever can reach the address may read and write everything.
+    /// Port 0 takes a free port, which the log tells.
+    #[arg(long, env = "BASALT_LISTEN", value_name = "ADDRESS")]
+    pub(super) listen: Option<SocketAddr>,
+
+    /// Keep all data in memory and touch no directory; it is gone at the end
+    #[arg(long, env = "BASALT_IN_MEMORY", num_args = 0..=1, require_equals = true, default_missing_value = "true", value_name = "BOOL")]
+    pub(super) in_memory: Option<bool>,
+
+    /// Shards, each a thread with a part of the data [default: one a core]
+    ///
+    /// May differ from start to start.
+    #[arg(long, env = "BASALT_SHARDS", value_name = "COUNT")]
+    pub(super) shards: Option<u16>,
+
+    /// Memory for pages, logs and requests together [default: 1GiB]
+    ///
+    /// Data may be larger. 15 % of it are for connections and requests; a request that finds no room is answered
+    /// with ThrottlingException, which SDKs retry.
+    #[arg(long, env = "BASALT_MEMORY", value_name = "SIZE")]
+    pub(super) memory: Option<ByteSize>,
+
+    /// How files and sockets are driven [default: auto]
+    #[arg(long, env = "BASALT_IO", value_name = "KIND")]
+    pub(super) io: Option<Io>,
+
+    /// What is logged, on standard error: error, warn, info, debug or trace [default: info]
+    ///
+    /// Also by module, as in `info,basalt_storage=debug`.
+    #[arg(long, env = "BASALT_LOG", value_name = "LEVELS")]
+    pub(super) log: Option<String>,
+
+    /// Account in the resource names of tables: 12 digits, not all zero [default: 123456789012]
+    #[arg(long, env = "BASALT_ACCOUNT_ID", value_name = "DIGITS")]
+    pub(super) account_id: Option<String>,
+
+    /// Region in the resource names of tables [default: us-east-1]
+    #[arg(long, env = "BASALT_REGION", value_name = "NAME")]
+    pub(super) region: Option<String>,
+
+    /// Bytes of log to keep at most [default: an eighth of the data, from 8MiB to 1GiB]
+    ///
+    /// More log means fewer checkpoints and a longer restart after a crash.
+    #[arg(long, env = "BASALT_LOG_BUDGET", value_name = "SIZE")]
+    pub(super) log_budget: Option<ByteSize>,
+
+    /// Connections open at once; more are closed as they come [default: 4096]
+    #[arg(long, env = "BASALT_MAX_CONNECTIONS", value_name = "COUNT")]
+    pub(super) max_connections: Option<usize>,
+
+    /// Time a client has from the first byte of a request to the end of its headers [default: 10s]
+    #[arg(long, env = "BASALT_HEAD_TIMEOUT", value_name = "TIME")]
+    pub(super) head_timeout: Option<TimeSpan>,
+
+    /// Time a client has to send a body [default: 30s]
+    #[arg(long, env = "BASALT_BODY_TIMEOUT", value_name = "TIME")]
+    pub(super) body_timeout: Option<TimeSpan>,
+
+    /// Time after which a connection without a request is closed [default: 60s]
+    #[arg(long, env = "BASALT_IDLE_TIMEOUT", value_name = "TIME")]
+    pub(super) idle_timeout: Option<TimeSpan>,
+
+    /// Time a client may refuse to take any of an answer [default: 30s]
+    #[arg(long, env = "BASALT_WRITE_TIMEOUT", value_name = "TIME")]
+    pub(super) write_timeout: Option<TimeSpan>,
+
+    /// Time that requests in flight have to finish when the daemon stops [default: 10s]
+    #[arg(long, env = "BASALT_SHUTDOWN_TIMEOUT", value_name = "TIME")]
+    pub(super) shutdown_timeout: Option<TimeSpan>,
+
+    /// For tests that need a long log: start no checkpoint until the log budget forces one
+    #[arg(long, env = "BASALT_HOLD_CHECKPOINTS", num_args = 0..=1, require_equals = true, default_missing_value = "true", value_name = "BOOL")]
+    pub(super) hold_checkpoints: Option<bool>,
+}
+
+impl Settings {
+    /// These settings, and where they say nothing, `other`'s.
+    pub(super) fn or(self, other: Settings) -> Settings {
+        Settings {
+            data_dir: self.data_dir.or(other.data_dir),
+            listen: self.listen.or(other.listen),
+            in_memory: self.in_memory.or(other.in_memory),
+            shards: self.shards.or(other.shards),
+            memory: self.memory.or(other.memory),
+            io: self.io.or(other.io),
+            log: self.log.or(other.log),
+            account_id: self.account_id.or(other.account_id),
+            region: self.region.or(other.region),
+            log_budget: self.log_budget.or(other.log_budget),
+            max_connections: self.max_connections.or(other.max_connections),
+            head_timeout: self.head_timeout.or(other.head_timeout),
+            body_timeout: self.body_timeout.or(other.body_timeout),
+            idle_timeout: self.idle_timeout.or(other.idle_timeout),
+            write_timeout: self.write_timeout.or(other.write_timeout),
+            shutdown_timeout: self.shutdown_timeout.or(other.shutdown_timeout),
+            hold_checkpoints: self.hold_checkpoints.or(other.hold_checkpoints),
+        }
+    }
+}

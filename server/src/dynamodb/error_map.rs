@@ -1,0 +1,247 @@
+//! DynamoDB's exceptions: their names, HTTP codes and members, and which of them an engine error is.
+//!
+//! The only place in Basalt that knows exception names.
+
+use basalt_engine::Error as EngineError;
+use basalt_engine::TableChange;
+use basalt_engine::model::{EncodedItem, ValueError};
+use hyper::StatusCode;
+
+use super::json::{BodyError, DamagedItem, Writer};
+use super::messages;
+use crate::limits::MemoryExhausted;
+
+/// The exceptions that Basalt answers with.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Exception {
+    AccessDenied,
+    ConditionalCheckFailed,
+    IncompleteSignature,
+    InternalServerError,
+    InvalidSignature,
+    MissingAuthenticationToken,
+    ResourceInUse,
+    ResourceNotFound,
+    Serialization,
+    ServiceUnavailable,
+    Throttling,
+    UnknownOperation,
+    Validation,
+}
+
+impl Exception {
+    /// The name with its namespace, as in `__type`.
+    fn type_name(self) -> &'static str {
+        match self {
+            Exception::AccessDenied => "com.amazon.coral.service#AccessDeniedException",
+            Exception::ConditionalCheckFailed => {
+                "com.amazonaws.dynamodb.v20120810#ConditionalCheckFailedException"
+            }
+            Exception::IncompleteSignature => "com.amazon.coral.service#IncompleteSignatureException",
+            Exception::InternalServerError => "com.amazonaws.dynamodb.v20120810#InternalServerError",
+            Exception::InvalidSignature => "com.amazon.coral.service#InvalidSignatureException",
+            Exception::MissingAuthenticationToken => {
+                "com.amazon.coral.service#MissingAuthenticationTokenException"
+            }
+            Exception::ResourceInUse => "com.amazonaws.dynamodb.v20120810#ResourceInUseException",
+            Exception::ResourceNotFound => "com.amazonaws.dynamodb.v20120810#ResourceNotFoundException",
+            Exception::Serialization => "com.amazon.coral.service#SerializationException",
+            Exception::ServiceUnavailable => "com.amazonaws.dynamodb.v20120810#ServiceUnavailable",
+            Exception::Throttling => "com.amazonaws.dynamodb.v20120810#ThrottlingException",
+            Exception::UnknownOperation => "com.amazon.coral.service#UnknownOperationException",
+            Exception::Validation => "com.amazon.coral.validate#ValidationException",
+        }
+    }
+
+    /// The HTTP code: every fault of a client is 400, also those that are 403 in other services of AWS.
+    fn status(self) -> StatusCode {
+        match self {
+            Exception::InternalServerError => StatusCode::INTERNAL_SERVER_ERROR,
+            Exception::ServiceUnavailable => StatusCode::SERVICE_UNAVAILABLE,
+            _ => StatusCode::BAD_REQUEST,
+        }
+    }
+
+    /// Two exceptions of AWS's framework spell the member with a capital.
+    fn message_member(self) -> &'static str {
+        match self {
+            Exception::AccessDenied | Exception::Serialization => "Message",
+            _ => "message",
+        }
+    }
+}
+
+/// Which table operations look alike in how they tell of a missing table.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Plane {
+    /// Operations on tables name the table.
+    Control,
+    /// Operations on items do not.
+    Data,
+}
+
+/// An answer that is an error.
+#[derive(Debug, Clone)]
+pub(crate) struct ApiError {
+    exception: Exception,
+    message: Option<String>,
+    item: Option<EncodedItem>,
+}
+
+impl ApiError {
+    /// An error with a text.
+    pub(crate) fn new(exception: Exception, message: impl Into<String>) -> ApiError {
+        ApiError { exception, message: Some(message.into()), item: None }
+    }
+
+    /// An error without a text: bodies that are not JSON and unknown operations have none.
+    pub(crate) fn silent(exception: Exception) -> ApiError {
+        ApiError { exception, message: None, item: None }
+    }
+
+    /// A broken rule.
+    pub(crate) fn validation(message: impl Into<String>) -> ApiError {
+        ApiError::new(Exception::Validation, message)
+    }
+
+    /// The error that an engine's error is to a client of `plane`.
+    pub(crate) fn from_engine(error: EngineError, plane: Plane) -> ApiError {
+        match error {
+            EngineError::Validation(fault) => ApiError::validation(fault.to_string()),
+            EngineError::TableNotFound { table_name } => ApiError::table_not_found(&table_name, plane),
+            EngineError::TableExists { table_name } => {
+                ApiError::new(Exception::ResourceInUse, messages::table_exists(&table_name))
+            }
+            EngineError::TableInUse { table_name, change } => ApiError::table_in_use(&table_name, change),
+            EngineError::ConditionalCheckFailed { item } => ApiError {
+                item,
+                ..ApiError::new(Exception::ConditionalCheckFailed, messages::CONDITION_FAILED)
+            },
+            EngineError::Overloaded => ApiError::new(Exception::Throttling, messages::OVERLOADED),
+            EngineError::DiskFull => ApiError::new(Exception::InternalServerError, messages::DEVICE_FULL),
+            EngineError::Closed => ApiError::new(Exception::ServiceUnavailable, messages::CLOSING),
+            other => {
+                tracing::error!(error = %other, "an operation failed");
+                ApiError::new(Exception::InternalServerError, messages::INTERNAL_ERROR)
+            }
+        }
+    }
+
+    fn table_not_found(table_name: &str, plane: Plane) -> ApiError {
+        let message = match plane {
+            Plane::Control => messages::named_table_not_found(table_name),
+            Plane::Data => messages::TABLE_NOT_FOUND.to_owned(),
+        };
+        ApiError::new(Exception::ResourceNotFound, message)
+    }
+
+    fn table_in_use(table_name: &str, change: TableChange) -> ApiError {
+        ApiError::new(Exception::ResourceInUse, messages::table_in_use(change, table_name))
+    }
+
+    /// The HTTP code of the answer.
+    pub(crate) fn status(&self) -> StatusCode {
+        self.exception.status()
+    }
+
+    /// The text, if there is one.
+    #[cfg(test)]
+    pub(crate) fn message(&self) -> &str {
+        self.message.as_deref().unwrap_or_default()
+    }
+
+    /// The body of the answer.
+    pub(crate) fn into_body(self) -> Result<Vec<u8>, DamagedItem> {
+        let mut writer = Writer::default();
+        let mut members = writer.object();
+        members.string("__type", self.exception.type_name());
+        if let Some(message) = &self.message {
+            members.string(self.exception.message_member(), message);
+        }
+        if let Some(item) = &self.item {
+            members.value_of("Item").item(item.as_item())?;
+        }
+        drop(members);
+        Ok(writer.into_bytes())
+    }
+}
+
+impl From<BodyError> for ApiError {
+    fn from(error: BodyError) -> Self {
+        match error {
+            BodyError::NotJson => ApiError::silent(Exception::Serialization),
+            BodyError::Type(fault) => ApiError::new(Exception::Serialization, fault.to_string()),
+            BodyError::Memory(exhausted) => exhausted.into(),
+        }
+    }
+}
+
+impl From<MemoryExhausted> for ApiError {
+    fn from(_: MemoryExhausted) -> Self {
+        ApiError::new(Exception::Throttling, messages::OVERLOADED)
+    }
+}
+
+impl From<DamagedItem> for ApiError {
+    fn from(damaged: DamagedItem) -> Self {
+        tracing::error!(error = %damaged, "an item could not be written into a reply");
+        ApiError::new(Exception::InternalServerError, messages::INTERNAL_ERROR)
+    }
+}
+
+impl From<ValueError> for ApiError {
+    fn from(fault: ValueError) -> Self {
+        ApiError::validation(fault.to_string())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn body(error: ApiError) -> String {
+        String::from_utf8(error.into_body().unwrap()).unwrap()
+    }
+
+    #[test]
+    fn bodies_that_are_not_json_have_no_message() {
+        let error = ApiError::from(BodyError::NotJson);
+        let body = body(error);
+        assert_eq!(body, r#"{"__type":"com.amazon.coral.service#SerializationException"}"#);
+        assert_eq!(crc32fast::hash(body.as_bytes()), 3_948_637_019, "as AWS sends it");
+    }
+
+    #[test]
+    fn unknown_operations_have_no_message() {
+        let body = body(ApiError::silent(Exception::UnknownOperation));
+        assert_eq!(crc32fast::hash(body.as_bytes()), 1_368_724_161, "as AWS sends it");
+    }
+
+    #[test]
+    fn type_errors_spell_message_with_a_capital() {
+        let error = ApiError::new(Exception::Serialization, "x");
+        assert_eq!(
+            body(error),
+            r#"{"__type":"com.amazon.coral.service#SerializationException","Message":"x"}"#
+        );
+    }
+
+    #[test]
+    fn missing_tables_are_named_to_table_operations_only() {
+        let missing = || EngineError::TableNotFound { table_name: "t".into() };
+        let control = ApiError::from_engine(missing(), Plane::Control);
+        assert_eq!(control.message(), "Requested resource not found: Table: t not found");
+        let data = ApiError::from_engine(missing(), Plane::Data);
+        assert_eq!(data.message(), "Requested resource not found");
+        assert_eq!(data.status(), StatusCode::BAD_REQUEST);
+    }
+
+    #[test]
+    fn validation_has_the_namespace_of_the_validation_framework() {
+        let error = ApiError::validation("no");
+        assert_eq!(
+            body(error),
+            r#"{"__type":"com.amazon.coral.validate#ValidationException","message":"no"}"#
+        );
+    }
+}

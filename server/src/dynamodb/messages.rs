@@ -1,0 +1,242 @@
+//! Every DynamoDB text that the server itself shows, in one table.
+//!
+//! Texts of values, keys and expressions are the model's (`model::messages`), texts that need a table the engine's.
+//! The wording is that of spring 2026, which the public conformance suites hold; AWS moves to another one
+//! operation by operation, so no text is written anywhere else in this crate. `Basalt` in a text marks one of our
+//! own, for what DynamoDB has no words for.
+
+use std::fmt;
+
+use basalt_engine::model;
+
+// --- Type errors (SerializationException): the parser tokens and class names of AWS's Java framework.
+
+pub(crate) const UNEXPECTED_TOKEN: &str = "Unexpected token received from parser";
+pub(crate) const UNEXPECTED_STRUCTURE: &str = "Start of structure or map found where not expected";
+pub(crate) const UNEXPECTED_FIELD_TYPE: &str = "Unexpected field type";
+pub(crate) const UNEXPECTED_VALUE_TYPE: &str = "Unexpected value type in payload";
+pub(crate) const PARAMETERIZED_TYPE_CAST: &str = "class sun.reflect.generics.reflectiveObjects.ParameterizedTypeImpl \
+     cannot be cast to class java.lang.Class (sun.reflect.generics.reflectiveObjects.ParameterizedTypeImpl and \
+     java.lang.Class are in module java.base of loader 'bootstrap')";
+pub(crate) const NOT_BASE64: &str = "only base-64-encoded strings are convertible to bytes";
+pub(crate) const BASE64_LAST_CHARACTER: &str = "Invalid last non-pad Base64 character dectected";
+
+pub(crate) fn token_not_convertible(token: &str, wanted: &str) -> String {
+    format!("{token} cannot be converted to {wanted}")
+}
+
+pub(crate) fn unrecognized_collection_class(class: &str) -> String {
+    format!("Unrecognized collection type class {class}")
+}
+
+pub(crate) fn unrecognized_collection_map(element: &str) -> String {
+    format!("Unrecognized collection type java.util.Map<java.lang.String, {element}>")
+}
+
+pub(crate) fn base64_length(length: usize) -> String {
+    format!("Base64 encoded length is expected a multiple of 4 bytes but found: {length}")
+}
+
+// --- Signatures.
+
+pub(crate) const BOTH_SIGNATURES: &str =
+    "Found both 'X-Amz-Algorithm' as a query-string param and 'Authorization' as HTTP header.";
+pub(crate) const MISSING_TOKEN: &str = "Request is missing Authentication Token";
+pub(crate) const MISSING_DATE_HEADER: &str =
+    "Authorization header requires existence of either a 'X-Amz-Date' or a 'Date' header. ";
+pub(crate) const REEXAMINE_QUERY: &str = "Re-examine the query-string parameters.";
+
+pub(crate) fn missing_header_parameter(name: &str) -> String {
+    format!("Authorization header requires '{name}' parameter. ")
+}
+
+pub(crate) fn missing_query_parameter(name: &str) -> String {
+    format!("AWS query-string parameters must include '{name}'. ")
+}
+
+pub(crate) fn authorization_echo(header: &str) -> String {
+    format!("Authorization={header}")
+}
+
+// --- The constraint framework.
+
+pub(crate) fn validation_errors(violations: &[String]) -> String {
+    let plural = if violations.len() == 1 { "" } else { "s" };
+    format!("{} validation error{plural} detected: {}", violations.len(), violations.join("; "))
+}
+
+pub(crate) fn violation_of_null(path: &str) -> String {
+    format!("Value null at '{path}' failed to satisfy constraint: Member must not be null")
+}
+
+pub(crate) fn violation(value: impl fmt::Display, path: &str, constraint: impl fmt::Display) -> String {
+    format!("Value '{value}' at '{path}' failed to satisfy constraint: {constraint}")
+}
+
+/// The form without the value, which a few operations of AWS use already.
+pub(crate) fn violation_without_value(path: &str, constraint: impl fmt::Display) -> String {
+    format!("Value at '{path}' failed to satisfy constraint: {constraint}")
+}
+
+pub(crate) fn length_at_least(length: usize) -> String {
+    format!("Member must have length greater than or equal to {length}")
+}
+
+pub(crate) fn length_at_most(length: usize) -> String {
+    format!("Member must have length less than or equal to {length}")
+}
+
+pub(crate) fn value_at_least(value: i64) -> String {
+    format!("Member must have value greater than or equal to {value}")
+}
+
+pub(crate) fn value_at_most(value: i64) -> String {
+    format!("Member must have value less than or equal to {value}")
+}
+
+pub(crate) fn pattern(pattern: &str) -> String {
+    format!("Member must satisfy regular expression pattern: {pattern}")
+}
+
+pub(crate) fn enumeration(names: &str) -> String {
+    format!("Member must satisfy enum value set: [{names}]")
+}
+
+pub(crate) fn map_keys(constraints: &[String]) -> String {
+    format!("Map keys must satisfy constraint: [{}]", constraints.join(", "))
+}
+
+pub(crate) fn map_values(constraints: &[String]) -> String {
+    format!("Map value must satisfy constraint: [{}]", constraints.join(", "))
+}
+
+// --- Attribute values, beside the model's texts.
+
+pub(crate) const SEVERAL_DATATYPES: &str = model::messages::SEVERAL_DATATYPES;
+
+pub(crate) fn invalid_start_key(reason: impl fmt::Display) -> String {
+    format!("The provided starting key is invalid: {reason}")
+}
+
+// --- Rules of single requests.
+
+pub(crate) const RETURN_VALUES_NOT_OLD: &str = "ReturnValues can only be ALL_OLD or NONE";
+pub(crate) const ITEM_TOO_LARGE: &str = model::messages::ITEM_TOO_LARGE;
+pub(crate) const KEY_CONDITION_MISSING: &str =
+    "Either the KeyConditions or KeyConditionExpression parameter must be specified in the request.";
+pub(crate) const TOTAL_SEGMENTS_MISSING: &str = "The TotalSegments parameter is required but was not present in the request when Segment parameter is present";
+pub(crate) const SEGMENT_MISSING: &str = "The Segment parameter is required but was not present in the request when parameter TotalSegments is present";
+pub(crate) const PROJECTION_WITH_ALL_ATTRIBUTES: &str =
+    "Cannot specify the ProjectionExpression when choosing to get ALL_ATTRIBUTES";
+pub(crate) const PROJECTION_WITH_COUNT: &str =
+    "Cannot specify the ProjectionExpression when choosing to get only the Count";
+pub(crate) const PROJECTION_WITH_ALL_PROJECTED: &str =
+    "Cannot specify the ProjectionExpression when choosing to get ALL_PROJECTED_ATTRIBUTES";
+pub(crate) const ALL_PROJECTED_WITHOUT_INDEX: &str = "One or more parameter values were invalid: \
+     ALL_PROJECTED_ATTRIBUTES can be used only when Querying using an IndexName";
+pub(crate) const SPECIFIC_WITHOUT_PROJECTION: &str =
+    "Must specify the AttributesToGet or ProjectionExpression when choosing to get SPECIFIC_ATTRIBUTES";
+pub(crate) const DUPLICATE_KEYS: &str = "Provided list of item keys contains duplicates";
+pub(crate) const TOO_MANY_BATCH_GET_KEYS: &str = "Too many items requested for the BatchGetItem call";
+pub(crate) const TOO_MANY_BATCH_WRITES: &str = "Too many items requested for the BatchWriteItem call";
+
+/// Put before the text of a fault in parameters.
+pub(crate) fn invalid_parameter(reason: impl fmt::Display) -> String {
+    format!("One or more parameter values were invalid: {reason}")
+}
+
+pub(crate) fn parameter_required(name: &str) -> String {
+    format!("The parameter '{name}' is required but was not present in the request")
+}
+
+pub(crate) fn batch_parameter_required(operation: &str) -> String {
+    format!("The requestItems parameter is required for {operation}")
+}
+
+pub(crate) fn table_name_length(member: &str) -> String {
+    format!("{member} must be at least 3 characters long and at most 255 characters long")
+}
+
+pub(crate) fn segment_out_of_range(segment: i64, total_segments: i64) -> String {
+    format!(
+        "The Segment parameter is zero-based and must be less than parameter TotalSegments: \
+         Segment: {segment} is not less than TotalSegments: {total_segments}"
+    )
+}
+
+// --- Tables.
+
+pub(crate) fn invalid_table_arn(arn: &str) -> String {
+    format!("Invalid TableArn: Invalid ResourceArn provided as input {arn}")
+}
+
+pub(crate) fn not_authorized(account_id: &str, operation: &str, arn: &str) -> String {
+    format!(
+        "User: arn:aws:iam::{account_id}:root is not authorized to perform: dynamodb:{operation} on resource: {arn}"
+    )
+}
+
+pub(crate) const CAPACITY_MISSING: &str = "One or more parameter values were invalid: \
+     ReadCapacityUnits and WriteCapacityUnits must both be specified when BillingMode is PROVISIONED";
+pub(crate) const CAPACITY_WITH_PAY_PER_REQUEST: &str = "One or more parameter values were invalid: \
+     Neither ReadCapacityUnits nor WriteCapacityUnits can be specified when BillingMode is PAY_PER_REQUEST";
+pub(crate) const ON_DEMAND_MAXIMUM_WITH_PROVISIONED: &str = "One or more parameter values were invalid: \
+     OnDemandThroughput can not be specified when BillingMode is PROVISIONED";
+pub(crate) const KEY_ATTRIBUTE_UNDEFINED: &str =
+    "Invalid KeySchema: Some index key attribute have no definition";
+pub(crate) const KEY_ATTRIBUTES_SHARE_NAME: &str =
+    "Both the Hash Key and the Range Key element in the KeySchema have the same name";
+pub(crate) const FIRST_KEY_NOT_HASH: &str =
+    "Invalid KeySchema: The first KeySchemaElement is not a HASH key type";
+pub(crate) const SECOND_KEY_NOT_RANGE: &str =
+    "Invalid KeySchema: The second KeySchemaElement is not a RANGE key type";
+pub(crate) const UNUSED_DEFINITIONS: &str = "One or more parameter values were invalid: Number of attributes in \
+     KeySchema does not exactly match number of attributes defined in AttributeDefinitions";
+pub(crate) const TABLE_NOT_FOUND: &str = "Requested resource not found";
+
+pub(crate) fn capacity_out_of_bounds(value: i64, member: &str) -> String {
+    format!("Given value {value} for {member} is out of bounds")
+}
+
+pub(crate) fn undefined_key_attributes(keys: &[&str], definitions: &[&str]) -> String {
+    format!(
+        "One or more parameter values were invalid: Some index key attributes are not defined in \
+         AttributeDefinitions. Keys: [{}], AttributeDefinitions: [{}]",
+        keys.join(", "),
+        definitions.join(", ")
+    )
+}
+
+pub(crate) fn named_table_not_found(table_name: &str) -> String {
+    format!("Requested resource not found: Table: {table_name} not found")
+}
+
+pub(crate) fn table_exists(table_name: &str) -> String {
+    format!("Table already exists: {table_name}")
+}
+
+pub(crate) fn table_in_use(change: impl fmt::Display, table_name: &str) -> String {
+    format!("Attempt to change a resource which is still in use: Table is being {change}: {table_name}")
+}
+
+pub(crate) const CONDITION_FAILED: &str = "The conditional request failed";
+
+// --- What Basalt does not do yet, and its own state.
+
+pub(crate) const OVERLOADED: &str = "Basalt is overloaded and did nothing. Try again later.";
+pub(crate) const DEVICE_FULL: &str =
+    "Basalt's device is full: reads and deletes go on, other writes are refused.";
+pub(crate) const CLOSING: &str = "Basalt is shutting down.";
+pub(crate) const BROKEN_GZIP: &str = "The request body is not sound gzip.";
+pub(crate) const INTERNAL_ERROR: &str = "Internal server error; Basalt's log tells more.";
+
+pub(crate) fn legacy_parameters_unsupported(names: &[&str]) -> String {
+    format!(
+        "Basalt does not support these legacy parameters yet: {}. Use the expression parameters instead.",
+        names.join(", ")
+    )
+}
+
+pub(crate) fn members_unsupported(operation: &str, names: &[&str]) -> String {
+    format!("Basalt does not support these members of {operation} yet: {}.", names.join(", "))
+}

@@ -1,0 +1,136 @@
+//! DynamoDB's API: from a request's target and body to its reply.
+//!
+//! Faults are told in DynamoDB's order, whatever order would be convenient:
+//! 1. the body is not JSON; 2. the target is unknown; 3. the request is not signed; 4. the body is empty; 5. a value
+//! has the wrong JSON type; 6. members violate constraints, all told together; 7. members break the rules of the
+//! request, among them everything about expressions that needs no table; then, in the engine: 8. the table;
+//! 9. its key schema; 10. the data; 11. the condition.
+//!
+//! Steps 1 to 5 are here, 6 and 7 in each operation ([`operation`]), in terms of [`constraint`], [`expressions`] and
+//! [`table_name`]. Every text is in [`messages`] or the model's, every exception name in [`error_map`].
+
+mod constraint;
+pub(crate) mod error_map;
+mod expressions;
+pub(crate) mod json;
+pub(crate) mod messages;
+mod operation;
+mod reply;
+mod table_name;
+mod target;
+
+use basalt_engine::Engine;
+
+use self::error_map::{ApiError, Exception};
+use self::json::{BodyError, Known, Place, Reader};
+use self::target::Target;
+use crate::limits::MemoryPermit;
+
+pub use self::table_name::ResourceNames;
+
+/// A call as HTTP brought it.
+#[derive(Debug)]
+pub(crate) struct Call<'a> {
+    /// The `X-Amz-Target`; empty if there is none.
+    pub(crate) target: &'a str,
+    /// Whether the request looks signed. Told only after faults that come first.
+    pub(crate) signature: Result<(), ApiError>,
+    /// The body, inflated.
+    pub(crate) body: Vec<u8>,
+    /// Pays for what is built from the body.
+    pub(crate) memory: MemoryPermit,
+}
+
+/// DynamoDB's operations over one engine.
+#[derive(Debug)]
+pub(crate) struct Api {
+    engine: Engine,
+    names: ResourceNames,
+    /// Where clients reach this server.
+    endpoint: String,
+}
+
+/// One operation of the API: its input, read member by member, and how it runs.
+trait Operation: Default {
+    /// The input's name in the service model.
+    const SHAPE: &'static str;
+
+    /// Reads the value of a member that the operation has.
+    fn read_member(&mut self, reader: &mut Reader<'_>, name: &str) -> Result<Known, BodyError>;
+
+    /// Checks the input and runs it.
+    async fn run(self, api: &Api) -> Result<Vec<u8>, ApiError>;
+}
+
+impl Api {
+    /// The API of an engine whose resources are named so.
+    pub(crate) fn new(engine: Engine, names: ResourceNames, endpoint: String) -> Api {
+        Api { engine, names, endpoint }
+    }
+
+    /// The region it answers for.
+    pub(crate) fn region(&self) -> &str {
+        &self.names.region
+    }
+
+    /// Answers a call: the body of its reply, or the error.
+    pub(crate) async fn answer(&self, call: Call<'_>) -> Result<Vec<u8>, ApiError> {
+        use operation::*;
+        let Some(target) = Target::from_header(call.target) else {
+            return Err(unknown_operation(call));
+        };
+        match target {
+            Target::BatchGetItem => self.run::<BatchGetItemInput>(call).await,
+            Target::BatchWriteItem => self.run::<BatchWriteItemInput>(call).await,
+            Target::CreateTable => self.run::<CreateTableInput>(call).await,
+            Target::DeleteItem => self.run::<DeleteItemInput>(call).await,
+            Target::DeleteTable => self.run::<DeleteTableInput>(call).await,
+            Target::DescribeEndpoints => self.run::<DescribeEndpointsInput>(call).await,
+            Target::DescribeLimits => self.run::<DescribeLimitsInput>(call).await,
+            Target::DescribeTable => self.run::<DescribeTableInput>(call).await,
+            Target::GetItem => self.run::<GetItemInput>(call).await,
+            Target::ListTables => self.run::<ListTablesInput>(call).await,
+            Target::PutItem => self.run::<PutItemInput>(call).await,
+            Target::Query => self.run::<QueryInput>(call).await,
+            Target::Scan => self.run::<ScanInput>(call).await,
+            Target::UpdateItem => self.run::<UpdateItemInput>(call).await,
+            Target::UpdateTable => self.run::<UpdateTableInput>(call).await,
+        }
+    }
+
+    async fn run<T: Operation>(&self, call: Call<'_>) -> Result<Vec<u8>, ApiError> {
+        let Call { signature, body, mut memory, .. } = call;
+        let input = read_input::<T>(&body, &mut memory);
+        let is_garbage = matches!(input, Err(BodyError::NotJson)) && !body.is_empty();
+        if !is_garbage {
+            signature?;
+        }
+        let input = input?;
+        drop(body);
+        input.run(self).await
+    }
+}
+
+/// A body without a known operation: only whether it is JSON matters.
+fn unknown_operation(mut call: Call<'_>) -> ApiError {
+    let is_json = call.body.is_empty() || Reader::check_document(&call.body, &mut call.memory).is_ok();
+    ApiError::silent(if is_json { Exception::UnknownOperation } else { Exception::Serialization })
+}
+
+/// Reads a body into an operation's input.
+fn read_input<T: Operation>(body: &[u8], memory: &mut MemoryPermit) -> Result<T, BodyError> {
+    let mut reader = Reader::new(body, memory)?;
+    let mut input = T::default();
+    let read = reader
+        .structure(Place::Member, T::SHAPE, |reader, name| input.read_member(reader, name))
+        .and_then(|_| reader.finish());
+    match read {
+        Ok(()) => Ok(input),
+        // That the rest is not JSON would be told first.
+        Err(BodyError::Type(fault)) => {
+            Reader::check_document(body, memory)?;
+            Err(BodyError::Type(fault))
+        }
+        Err(other) => Err(other),
+    }
+}

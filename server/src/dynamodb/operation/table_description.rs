@@ -1,0 +1,106 @@
+//! TableDescription, as CreateTable, DescribeTable, UpdateTable and DeleteTable tell it.
+
+use basalt_engine::model::KeySchema;
+use basalt_engine::{
+    BillingMode, DeletionProtection, OnDemandMaximum, TableClass, TableDescription, TableStatus,
+};
+
+use crate::dynamodb::json::Writer;
+use crate::dynamodb::json::writer::Members;
+
+/// A reply that is a table's description, in the member `name`.
+pub(super) fn write_description(name: &str, table: &TableDescription) -> Vec<u8> {
+    let mut writer = Writer::default();
+    let mut reply = writer.object();
+    let mut members = reply.value_of(name).object();
+    write_keys(&mut members, &table.key_schema);
+    members.string("TableName", &table.table_name);
+    members.string("TableStatus", status_name(table.status));
+    members.value_of("CreationDateTime").double(seconds(table.created_unix_us));
+    write_billing(&mut members, table);
+    members.value_of("TableSizeBytes").display(table.size_bytes);
+    members.value_of("ItemCount").display(table.item_count);
+    members.string("TableArn", &table.table_arn);
+    members.string("TableId", &table.table_id.to_string());
+    write_on_demand_maximum(&mut members, table.on_demand_maximum);
+    if let Some(table_class) = table.table_class {
+        members.value_of("TableClassSummary").object().string("TableClass", class_name(table_class));
+    }
+    let is_protected = table.deletion_protection == DeletionProtection::Enabled;
+    members.value_of("DeletionProtectionEnabled").display(is_protected);
+    drop(members);
+    drop(reply);
+    writer.into_bytes()
+}
+
+fn write_keys(members: &mut Members<'_>, schema: &KeySchema) {
+    let mut definitions = members.value_of("AttributeDefinitions").array();
+    for attribute in schema.attributes() {
+        let mut definition = definitions.element().object();
+        definition.string("AttributeName", &attribute.name);
+        definition.string("AttributeType", attribute.kind.value_kind().name());
+    }
+    drop(definitions);
+    let mut elements = members.value_of("KeySchema").array();
+    for (attribute, key_type) in schema.attributes().zip(["HASH", "RANGE"]) {
+        let mut element = elements.element().object();
+        element.string("AttributeName", &attribute.name);
+        element.string("KeyType", key_type);
+    }
+}
+
+/// On demand, the capacity is told as zero; that a table was ever on demand is told from then on.
+fn write_billing(members: &mut Members<'_>, table: &TableDescription) {
+    let (mode, read, write) = match table.billing_mode {
+        BillingMode::PayPerRequest => ("PAY_PER_REQUEST", 0, 0),
+        BillingMode::Provisioned { read_capacity_units, write_capacity_units } => {
+            ("PROVISIONED", read_capacity_units, write_capacity_units)
+        }
+    };
+    let mut throughput = members.value_of("ProvisionedThroughput").object();
+    throughput.value_of("NumberOfDecreasesToday").display(0);
+    throughput.value_of("ReadCapacityUnits").display(read);
+    throughput.value_of("WriteCapacityUnits").display(write);
+    drop(throughput);
+    if let Some(since) = table.last_pay_per_request_unix_us {
+        let mut summary = members.value_of("BillingModeSummary").object();
+        summary.string("BillingMode", mode);
+        summary.value_of("LastUpdateToPayPerRequestDateTime").double(seconds(since));
+    }
+}
+
+/// Told only if there is one; -1 stands for the figure that has none.
+fn write_on_demand_maximum(members: &mut Members<'_>, maximum: OnDemandMaximum) {
+    if maximum == OnDemandMaximum::default() {
+        return;
+    }
+    let mut throughput = members.value_of("OnDemandThroughput").object();
+    for (name, units) in
+        [("MaxReadRequestUnits", maximum.read_units), ("MaxWriteRequestUnits", maximum.write_units)]
+    {
+        match units {
+            Some(units) => throughput.value_of(name).display(units),
+            None => throughput.value_of(name).display(-1),
+        }
+    }
+}
+
+fn status_name(status: TableStatus) -> &'static str {
+    match status {
+        TableStatus::Creating => "CREATING",
+        TableStatus::Active => "ACTIVE",
+        TableStatus::Deleting => "DELETING",
+    }
+}
+
+fn class_name(table_class: TableClass) -> &'static str {
+    match table_class {
+        TableClass::Standard => "STANDARD",
+        TableClass::StandardInfrequentAccess => "STANDARD_INFREQUENT_ACCESS",
+    }
+}
+
+/// Seconds since 1970 with milliseconds, as DynamoDB tells times.
+fn seconds(unix_us: u64) -> f64 {
+    (unix_us / 1000) as f64 / 1000.0
+}

@@ -1,0 +1,195 @@
+//! The settings that CreateTable and UpdateTable share, and the members that Basalt does not honour yet.
+
+use basalt_engine::{BillingMode, DeletionProtection, OnDemandMaximum, TableClass};
+
+use crate::dynamodb::constraint::{Constraints, Enumeration};
+use crate::dynamodb::error_map::ApiError;
+use crate::dynamodb::json::{BodyError, IntegerType, Known, Place, Reader};
+use crate::dynamodb::messages;
+
+const BILLING_MODES: Enumeration<Billing> =
+    Enumeration(&[("PROVISIONED", Billing::Provisioned), ("PAY_PER_REQUEST", Billing::PayPerRequest)]);
+const TABLE_CLASSES: Enumeration<TableClass> = Enumeration(&[
+    ("STANDARD", TableClass::Standard),
+    ("STANDARD_INFREQUENT_ACCESS", TableClass::StandardInfrequentAccess),
+]);
+/// More capacity than this is out of bounds.
+const CAPACITY_UNITS_MAX: i64 = 1_000_000_000_000;
+
+/// Members that change what a table is and that the engine does not keep yet.
+const UNSUPPORTED: [&str; 13] = [
+    "LocalSecondaryIndexes",
+    "GlobalSecondaryIndexes",
+    "GlobalSecondaryIndexUpdates",
+    "VectorIndexes",
+    "VectorIndexUpdates",
+    "StreamSpecification",
+    "SSESpecification",
+    "WarmThroughput",
+    "ResourcePolicy",
+    "ReplicaUpdates",
+    "GlobalTableSourceArn",
+    "GlobalTableSettingsReplicationMode",
+    "GlobalTableWitnessUpdates",
+];
+
+/// How capacity is asked to be paid for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Billing {
+    Provisioned,
+    PayPerRequest,
+}
+
+/// The members as they stand in the request.
+#[derive(Debug, Default)]
+pub(super) struct SettingsInput {
+    billing_mode: Option<String>,
+    throughput: Option<UnitsInput>,
+    on_demand: Option<UnitsInput>,
+    table_class: Option<String>,
+    deletion_protection_enabled: Option<bool>,
+    unsupported: Vec<&'static str>,
+}
+
+/// Units of reading and writing a second.
+#[derive(Debug, Default)]
+struct UnitsInput {
+    read: Option<i64>,
+    write: Option<i64>,
+}
+
+/// The members, understood.
+#[derive(Debug)]
+pub(super) struct Settings {
+    pub(super) billing_mode: Option<Billing>,
+    pub(super) throughput: Option<Throughput>,
+    pub(super) on_demand_maximum: Option<OnDemandMaximum>,
+    pub(super) table_class: Option<TableClass>,
+    pub(super) deletion_protection: Option<DeletionProtection>,
+}
+
+/// Capacity units a second, both at least 1.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Throughput {
+    read: i64,
+    write: i64,
+}
+
+impl SettingsInput {
+    /// Reads the value of one of the members.
+    pub(super) fn read_member(&mut self, reader: &mut Reader<'_>, name: &str) -> Result<Known, BodyError> {
+        match name {
+            "BillingMode" => self.billing_mode = reader.owned_text()?,
+            "ProvisionedThroughput" => {
+                let members = ["ReadCapacityUnits", "WriteCapacityUnits"];
+                self.throughput = read_units(reader, "ProvisionedThroughput", members)?;
+            }
+            "OnDemandThroughput" => {
+                let members = ["MaxReadRequestUnits", "MaxWriteRequestUnits"];
+                self.on_demand = read_units(reader, "OnDemandThroughput", members)?;
+            }
+            "TableClass" => self.table_class = reader.owned_text()?,
+            "DeletionProtectionEnabled" => self.deletion_protection_enabled = reader.boolean()?,
+            "StreamSpecification" => self.note(reader.switch("StreamSpecification", "StreamEnabled")?, name),
+            "SSESpecification" => self.note(reader.switch("SSESpecification", "Enabled")?, name),
+            _ if UNSUPPORTED.contains(&name) => self.note(reader.presence()?, name),
+            _ => return Ok(Known::No),
+        }
+        Ok(Known::Yes)
+    }
+
+    fn note(&mut self, is_asked_for: bool, name: &str) {
+        if is_asked_for {
+            self.unsupported.extend(UNSUPPORTED.iter().find(|known| **known == name));
+        }
+    }
+
+    /// Understands the members; violations go to `constraints`.
+    pub(super) fn check(&self, constraints: &mut Constraints) -> Settings {
+        let billing_mode =
+            constraints.enumeration("billingMode", self.billing_mode.as_deref(), &BILLING_MODES);
+        let throughput = self.throughput.as_ref().and_then(|throughput| throughput.check(constraints));
+        let table_class = constraints.enumeration("tableClass", self.table_class.as_deref(), &TABLE_CLASSES);
+        let deletion_protection = self.deletion_protection_enabled.map(|enabled| match enabled {
+            true => DeletionProtection::Enabled,
+            false => DeletionProtection::Disabled,
+        });
+        let on_demand_maximum = self.on_demand.as_ref().map(UnitsInput::on_demand_maximum);
+        Settings { billing_mode, throughput, on_demand_maximum, table_class, deletion_protection }
+    }
+
+    /// Refuses members that would have no effect.
+    pub(super) fn refuse_unsupported(&self, operation: &str) -> Result<(), ApiError> {
+        if self.unsupported.is_empty() {
+            return Ok(());
+        }
+        Err(ApiError::validation(messages::members_unsupported(operation, &self.unsupported)))
+    }
+}
+
+impl UnitsInput {
+    /// -1 stands for no maximum, as does an absent figure.
+    fn on_demand_maximum(&self) -> OnDemandMaximum {
+        let units = |units: Option<i64>| units.and_then(|units| u64::try_from(units).ok());
+        OnDemandMaximum { read_units: units(self.read), write_units: units(self.write) }
+    }
+
+    fn check(&self, constraints: &mut Constraints) -> Option<Throughput> {
+        constraints.required("provisionedThroughput.writeCapacityUnits", &self.write);
+        constraints.number("provisionedThroughput.writeCapacityUnits", self.write, 1..=i64::MAX);
+        constraints.required("provisionedThroughput.readCapacityUnits", &self.read);
+        constraints.number("provisionedThroughput.readCapacityUnits", self.read, 1..=i64::MAX);
+        Some(Throughput { read: self.read?, write: self.write? })
+    }
+}
+
+impl Throughput {
+    /// The billing mode with these figures, which must be in bounds.
+    pub(super) fn billing_mode(self) -> Result<BillingMode, ApiError> {
+        Ok(BillingMode::Provisioned {
+            read_capacity_units: capacity_units(self.read, "ReadCapacityUnits")?,
+            write_capacity_units: capacity_units(self.write, "WriteCapacityUnits")?,
+        })
+    }
+}
+
+fn capacity_units(units: i64, member: &str) -> Result<u64, ApiError> {
+    match u64::try_from(units) {
+        Ok(in_bounds) if units <= CAPACITY_UNITS_MAX => Ok(in_bounds),
+        _ => Err(ApiError::validation(messages::capacity_out_of_bounds(units, member))),
+    }
+}
+
+fn read_units(
+    reader: &mut Reader<'_>,
+    shape: &'static str,
+    [read, write]: [&str; 2],
+) -> Result<Option<UnitsInput>, BodyError> {
+    let mut units = UnitsInput::default();
+    let present = reader.structure(Place::Member, shape, |reader, name| {
+        if name == read {
+            units.read = reader.integer(IntegerType::Long)?;
+        } else if name == write {
+            units.write = reader.integer(IntegerType::Long)?;
+        } else {
+            return Ok(Known::No);
+        }
+        Ok(Known::Yes)
+    })?;
+    Ok(present.then_some(units))
+}
+
+impl Reader<'_> {
+    /// Whether a structure's boolean `member` asks for something. Explicitly off is what Basalt does anyway.
+    fn switch(&mut self, shape: &'static str, member: &str) -> Result<bool, BodyError> {
+        let mut is_on = None;
+        let present = self.structure(Place::Member, shape, |reader, name| {
+            if name != member {
+                return Ok(Known::No);
+            }
+            is_on = reader.boolean()?;
+            Ok(Known::Yes)
+        })?;
+        Ok(present && is_on != Some(false))
+    }
+}

@@ -1,0 +1,90 @@
+//! What PutItem, UpdateItem and DeleteItem may be asked to answer with.
+
+use basalt_engine::{ReturnOld, ReturnValues};
+
+use crate::dynamodb::constraint::{Constraints, Enumeration};
+use crate::dynamodb::error_map::ApiError;
+use crate::dynamodb::json::{BodyError, Known, Reader};
+use crate::dynamodb::messages;
+use crate::dynamodb::reply::{
+    RETURN_CONSUMED_CAPACITY, RETURN_ITEM_COLLECTION_METRICS, ReturnConsumedCapacity,
+};
+
+const RETURN_VALUES: Enumeration<ReturnValues> = Enumeration(&[
+    ("ALL_NEW", ReturnValues::AllNew),
+    ("UPDATED_OLD", ReturnValues::UpdatedOld),
+    ("ALL_OLD", ReturnValues::AllOld),
+    ("NONE", ReturnValues::None),
+    ("UPDATED_NEW", ReturnValues::UpdatedNew),
+]);
+const RETURN_OLD: Enumeration<ReturnOld> =
+    Enumeration(&[("ALL_OLD", ReturnOld::AllOld), ("NONE", ReturnOld::None)]);
+
+/// The members as they stand in the request.
+#[derive(Debug, Default)]
+pub(super) struct WriteOptionsInput {
+    return_values: Option<String>,
+    return_values_on_failure: Option<String>,
+    return_consumed_capacity: Option<String>,
+    return_item_collection_metrics: Option<String>,
+}
+
+/// The members, understood.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct WriteOptions {
+    pub(super) return_values: ReturnValues,
+    pub(super) on_failure: ReturnOld,
+    pub(super) capacity: ReturnConsumedCapacity,
+}
+
+impl WriteOptionsInput {
+    /// Reads the value of one of the members.
+    pub(super) fn read_member(&mut self, reader: &mut Reader<'_>, name: &str) -> Result<Known, BodyError> {
+        let member = match name {
+            "ReturnValues" => &mut self.return_values,
+            "ReturnValuesOnConditionCheckFailure" => &mut self.return_values_on_failure,
+            "ReturnConsumedCapacity" => &mut self.return_consumed_capacity,
+            "ReturnItemCollectionMetrics" => &mut self.return_item_collection_metrics,
+            _ => return Ok(Known::No),
+        };
+        *member = reader.owned_text()?;
+        Ok(Known::Yes)
+    }
+
+    /// Understands the members; violations go to `constraints`.
+    pub(super) fn check(&self, constraints: &mut Constraints) -> WriteOptions {
+        let capacity = constraints.enumeration(
+            "returnConsumedCapacity",
+            self.return_consumed_capacity.as_deref(),
+            &RETURN_CONSUMED_CAPACITY,
+        );
+        let return_values =
+            constraints.enumeration("returnValues", self.return_values.as_deref(), &RETURN_VALUES);
+        let on_failure = constraints.enumeration(
+            "returnValuesOnConditionCheckFailure",
+            self.return_values_on_failure.as_deref(),
+            &RETURN_OLD,
+        );
+        constraints.enumeration(
+            "returnItemCollectionMetrics",
+            self.return_item_collection_metrics.as_deref(),
+            &RETURN_ITEM_COLLECTION_METRICS,
+        );
+        WriteOptions {
+            return_values: return_values.unwrap_or_default(),
+            on_failure: on_failure.unwrap_or_default(),
+            capacity: capacity.unwrap_or_default(),
+        }
+    }
+}
+
+impl WriteOptions {
+    /// Put and delete have only the old item to answer with.
+    pub(super) fn return_old(self) -> Result<ReturnOld, ApiError> {
+        match self.return_values {
+            ReturnValues::None => Ok(ReturnOld::None),
+            ReturnValues::AllOld => Ok(ReturnOld::AllOld),
+            _ => Err(ApiError::validation(messages::RETURN_VALUES_NOT_OLD)),
+        }
+    }
+}

@@ -1,0 +1,87 @@
+//! Members that several replies have.
+
+use basalt_engine::CapacityUnits;
+use basalt_engine::model::EncodedItem;
+
+use super::constraint::Enumeration;
+use super::json::writer::Members;
+use super::json::{DamagedItem, Writer};
+
+/// How much of the capacity used a client wants to see.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub(crate) enum ReturnConsumedCapacity {
+    #[default]
+    None,
+    /// The sum.
+    Total,
+    /// The sum, and the table's and each index's part.
+    Indexes,
+}
+
+/// Its names.
+pub(crate) const RETURN_CONSUMED_CAPACITY: Enumeration<ReturnConsumedCapacity> = Enumeration(&[
+    ("INDEXES", ReturnConsumedCapacity::Indexes),
+    ("TOTAL", ReturnConsumedCapacity::Total),
+    ("NONE", ReturnConsumedCapacity::None),
+]);
+
+/// The names of ReturnItemCollectionMetrics. Tables have no local indexes yet, and then the reply has no such
+/// metrics, whatever is asked for.
+pub(crate) const RETURN_ITEM_COLLECTION_METRICS: Enumeration<()> = Enumeration(&[("SIZE", ()), ("NONE", ())]);
+
+impl Members<'_> {
+    /// A member that is an encoded item, if there is one.
+    pub(crate) fn item(&mut self, name: &str, item: Option<&EncodedItem>) -> Result<(), DamagedItem> {
+        match item {
+            Some(item) => self.value_of(name).item(item.as_item()),
+            None => Ok(()),
+        }
+    }
+
+    /// A member that is an array of encoded items.
+    pub(crate) fn items(&mut self, name: &str, items: &[EncodedItem]) -> Result<(), DamagedItem> {
+        let mut elements = self.value_of(name).array();
+        for item in items {
+            elements.element().item(item.as_item())?;
+        }
+        Ok(())
+    }
+
+    /// The capacity that an operation on one table used, if it is wanted.
+    pub(crate) fn consumed_capacity(
+        &mut self,
+        wanted: ReturnConsumedCapacity,
+        table_name: &str,
+        used: CapacityUnits,
+    ) {
+        if wanted != ReturnConsumedCapacity::None {
+            self.value_of("ConsumedCapacity").capacity_of_table(wanted, table_name, used);
+        }
+    }
+
+    /// The capacity that an operation on several tables used, if it is wanted.
+    pub(crate) fn consumed_capacities<'a>(
+        &mut self,
+        wanted: ReturnConsumedCapacity,
+        tables: impl Iterator<Item = (&'a str, CapacityUnits)>,
+    ) {
+        if wanted == ReturnConsumedCapacity::None {
+            return;
+        }
+        let mut elements = self.value_of("ConsumedCapacity").array();
+        for (table_name, used) in tables {
+            elements.element().capacity_of_table(wanted, table_name, used);
+        }
+    }
+}
+
+impl Writer {
+    fn capacity_of_table(&mut self, wanted: ReturnConsumedCapacity, table_name: &str, used: CapacityUnits) {
+        let mut members = self.object();
+        members.string("TableName", table_name);
+        members.value_of("CapacityUnits").double(used.as_f64());
+        if wanted == ReturnConsumedCapacity::Indexes {
+            members.value_of("Table").object().value_of("CapacityUnits").double(used.as_f64());
+        }
+    }
+}

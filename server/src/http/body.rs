@@ -1,0 +1,138 @@
+//! Reads request bodies: within the size limit, the time limit and the memory that requests may take.
+//!
+//! Memory is charged before it is used: the whole announced length at once, and a chunked or compressed body as it
+//! grows. So a body that cannot be kept is refused before its first byte is read.
+
+use std::future::poll_fn;
+use std::io::Read as _;
+use std::pin::{Pin, pin};
+use std::task::Poll;
+
+use basalt_engine::runtime::{Handle, Sleep};
+use flate2::read::MultiGzDecoder;
+use hyper::HeaderMap;
+use hyper::body::{Body as _, Incoming};
+use hyper::header::CONTENT_ENCODING;
+
+use crate::limits::{BODY_BYTES_MAX, Limits, MemoryExhausted, MemoryPermit};
+
+/// Inflated bytes between two looks at the clock and the account.
+const INFLATE_STEP_BYTES: usize = 64 << 10;
+/// Of a body that is refused, so much is read and dropped, that the client gets to read why.
+const DISCARD_BYTES_MAX: usize = 2 * BODY_BYTES_MAX;
+
+/// Why there is no body.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub(crate) enum BodyFailure {
+    #[error("the body is larger than 16 MiB")]
+    TooLarge,
+    #[error("the body is not sound gzip")]
+    BrokenGzip,
+    #[error(transparent)]
+    Memory(#[from] MemoryExhausted),
+    /// Nobody is left to answer, or the peer took too long.
+    #[error("the body did not arrive")]
+    Lost,
+}
+
+/// Reads the body of a request, inflated. What the body takes is charged to `memory`.
+pub(crate) async fn read_body(
+    mut incoming: Incoming,
+    headers: &HeaderMap,
+    limits: &Limits,
+    handle: &Handle,
+    memory: &mut MemoryPermit,
+) -> Result<Vec<u8>, BodyFailure> {
+    let mut deadline = handle.sleep(limits.body_time);
+    let body = match collect(&mut incoming, &mut deadline, memory).await {
+        Ok(body) => body,
+        Err(refused @ (BodyFailure::TooLarge | BodyFailure::Memory(_))) => {
+            discard(&mut incoming, &mut deadline).await;
+            return Err(refused);
+        }
+        Err(lost) => return Err(lost),
+    };
+    if is_gzip(headers) { inflate(&body, handle, memory).await } else { Ok(body) }
+}
+
+async fn collect(
+    incoming: &mut Incoming,
+    deadline: &mut Sleep,
+    memory: &mut MemoryPermit,
+) -> Result<Vec<u8>, BodyFailure> {
+    let announced = incoming.size_hint().exact().unwrap_or(0);
+    let announced = usize::try_from(announced).ok().filter(|bytes| *bytes <= BODY_BYTES_MAX);
+    let announced = announced.ok_or(BodyFailure::TooLarge)?;
+    memory.charge(announced)?;
+    let mut body = Vec::with_capacity(announced);
+    while let Some(chunk) = next_chunk(incoming, deadline).await? {
+        if body.len() + chunk.len() > BODY_BYTES_MAX {
+            return Err(BodyFailure::TooLarge);
+        }
+        if body.len() + chunk.len() > announced {
+            memory.charge(chunk.len())?;
+        }
+        body.extend_from_slice(&chunk);
+    }
+    Ok(body)
+}
+
+/// Reads and drops what is left of a body, up to a limit.
+async fn discard(incoming: &mut Incoming, deadline: &mut Sleep) {
+    let mut discarded = 0;
+    while let Ok(Some(chunk)) = next_chunk(incoming, deadline).await {
+        discarded += chunk.len();
+        if discarded > DISCARD_BYTES_MAX {
+            return;
+        }
+    }
+}
+
+/// The next bytes of a body; None at its end.
+async fn next_chunk(
+    incoming: &mut Incoming,
+    deadline: &mut Sleep,
+) -> Result<Option<bytes::Bytes>, BodyFailure> {
+    poll_fn(|context| {
+        loop {
+            match Pin::new(&mut *incoming).poll_frame(context) {
+                Poll::Ready(None) => return Poll::Ready(Ok(None)),
+                Poll::Ready(Some(Err(_))) => return Poll::Ready(Err(BodyFailure::Lost)),
+                Poll::Ready(Some(Ok(frame))) => {
+                    // Trailers say nothing that matters here.
+                    if let Ok(data) = frame.into_data() {
+                        return Poll::Ready(Ok(Some(data)));
+                    }
+                }
+                Poll::Pending => return pin!(&mut *deadline).poll(context).map(|()| Err(BodyFailure::Lost)),
+            }
+        }
+    })
+    .await
+}
+
+fn is_gzip(headers: &HeaderMap) -> bool {
+    headers.get(CONTENT_ENCODING).is_some_and(|encoding| encoding.as_bytes().eq_ignore_ascii_case(b"gzip"))
+}
+
+/// Inflates gzip of one or several members.
+async fn inflate(
+    compressed: &[u8],
+    handle: &Handle,
+    memory: &mut MemoryPermit,
+) -> Result<Vec<u8>, BodyFailure> {
+    let mut decoder = MultiGzDecoder::new(compressed);
+    let mut inflated = Vec::new();
+    loop {
+        let mut step = (&mut decoder).take(INFLATE_STEP_BYTES as u64);
+        memory.charge(INFLATE_STEP_BYTES)?;
+        let count = step.read_to_end(&mut inflated).map_err(|_| BodyFailure::BrokenGzip)?;
+        if inflated.len() > BODY_BYTES_MAX {
+            return Err(BodyFailure::TooLarge);
+        }
+        if count < INFLATE_STEP_BYTES {
+            return Ok(inflated);
+        }
+        handle.yield_if_due().await;
+    }
+}

@@ -1,0 +1,204 @@
+//! Drives one connection: requests one after the other, until the peer goes, a time limit passes or the server
+//! stops. A stop lets the request in flight finish and closes the connection after its answer.
+
+use std::cell::{Cell, RefCell};
+use std::future::{Future, poll_fn};
+use std::pin::{Pin, pin};
+use std::rc::Rc;
+use std::task::{Context, Waker};
+
+use basalt_engine::runtime::{Handle, TcpStream};
+use hyper::body::{Body as _, Incoming};
+use hyper::header::ORIGIN;
+use hyper::http::request::Parts;
+use hyper::server::conn::http1;
+use hyper::service::service_fn;
+use hyper::{Method, Request, Response, StatusCode};
+
+use super::body::{BodyFailure, read_body};
+use super::edges::{self, Edge};
+use super::request_id::RequestIds;
+use super::response::{self, AnswerBody, JsonType};
+use super::stream::{HttpStream, RequestState};
+use crate::auth;
+use crate::dynamodb::error_map::{ApiError, Exception};
+use crate::dynamodb::{Api, Call, messages};
+use crate::limits::{HEAD_BYTES_MAX, Limits, RequestMemory};
+
+/// hyper reads at most so much ahead.
+const READ_AHEAD_BYTES_MAX: usize = 128 << 10;
+
+/// What a connection needs of the server.
+#[derive(Debug, Clone)]
+pub(crate) struct ConnectionContext {
+    pub(crate) handle: Handle,
+    pub(crate) api: Rc<Api>,
+    pub(crate) limits: Rc<Limits>,
+    pub(crate) memory: std::sync::Arc<RequestMemory>,
+}
+
+/// Tells one connection to end after the request it is answering.
+#[derive(Debug, Default)]
+pub(crate) struct StopSignal {
+    is_set: Cell<bool>,
+    waker: RefCell<Option<Waker>>,
+}
+
+impl StopSignal {
+    /// Asks the connection to end.
+    pub(crate) fn set(&self) {
+        self.is_set.set(true);
+        if let Some(waker) = self.waker.take() {
+            waker.wake();
+        }
+    }
+
+    /// Whether the connection shall end; if not, its task is woken when it shall.
+    fn poll(&self, context: &Context<'_>) -> bool {
+        if !self.is_set.get() {
+            self.waker.replace(Some(context.waker().clone()));
+        }
+        self.is_set.get()
+    }
+}
+
+/// Serves a connection to its end.
+pub(crate) async fn serve(context: ConnectionContext, stream: TcpStream, stop: Rc<StopSignal>) {
+    let peer = stream.peer_addr();
+    let requests = RequestState::default();
+    let stream =
+        HttpStream::new(stream, context.handle.clone(), Rc::clone(&context.limits), requests.clone());
+    let ids = RequestIds::new(&context.handle);
+    let endpoint = Rc::new(Endpoint { context, ids, requests });
+    let service = service_fn(move |request| endpoint.clone().answer_or_hang_up(request));
+    let mut connection = pin!(http_builder().serve_connection(stream, service));
+    let mut is_stopping = false;
+    let result = poll_fn(|context| {
+        if !is_stopping && stop.poll(context) {
+            is_stopping = true;
+            connection.as_mut().graceful_shutdown();
+        }
+        connection.as_mut().poll(context)
+    })
+    .await;
+    if let Err(error) = result {
+        tracing::debug!(%peer, %error, "a connection broke");
+    }
+}
+
+fn http_builder() -> http1::Builder {
+    let mut builder = http1::Builder::new();
+    // The time limits are the stream's.
+    builder.header_read_timeout(None);
+    builder.max_header_size(HEAD_BYTES_MAX).max_buf_size(READ_AHEAD_BYTES_MAX);
+    builder
+}
+
+/// The request's peer is gone or too slow: there is nobody to answer.
+#[derive(Debug, thiserror::Error)]
+#[error("the request did not arrive")]
+struct HangUp;
+
+type Answering = Pin<Box<dyn Future<Output = Result<Response<AnswerBody>, HangUp>>>>;
+
+/// One connection's end of the service.
+#[derive(Debug)]
+struct Endpoint {
+    context: ConnectionContext,
+    ids: RequestIds,
+    requests: RequestState,
+}
+
+impl Endpoint {
+    /// Boxed, because hyper keeps room for the future in every connection, also in idle ones.
+    fn answer_or_hang_up(self: Rc<Self>, request: Request<Incoming>) -> Answering {
+        Box::pin(async move {
+            let _active = self.requests.start();
+            self.answer(request).await
+        })
+    }
+
+    async fn answer(&self, request: Request<Incoming>) -> Result<Response<AnswerBody>, HangUp> {
+        let request_id = self.ids.next();
+        let (head, body) = request.into_parts();
+        let mut response = match head.method {
+            Method::POST => self.answer_post(&head, body, &request_id).await?,
+            _ => self.answer_edge(
+                edges::classify(&head.method, &head.headers, !body.is_end_stream()),
+                &head,
+                &request_id,
+            ),
+        };
+        if head.headers.contains_key(ORIGIN) {
+            edges::allow_any_origin(&mut response);
+        }
+        Ok(response)
+    }
+
+    fn answer_edge(&self, edge: Edge, head: &Parts, request_id: &str) -> Response<AnswerBody> {
+        match edge {
+            Edge::Health => edges::health(self.context.api.region(), request_id),
+            Edge::Preflight => edges::preflight(&head.headers, request_id),
+            Edge::NotFound | Edge::Operation(_) => edges::not_found(request_id),
+        }
+    }
+
+    async fn answer_post(
+        &self,
+        head: &Parts,
+        body: Incoming,
+        request_id: &str,
+    ) -> Result<Response<AnswerBody>, HangUp> {
+        let ConnectionContext { handle, limits, memory, api } = &self.context;
+        let mut memory = memory.permit();
+        let body = match read_body(body, &head.headers, limits, handle, &mut memory).await {
+            Ok(body) => body,
+            Err(failure) => return refuse_body(failure, head, request_id),
+        };
+        let Edge::Operation(json_type) = edges::classify(&head.method, &head.headers, !body.is_empty())
+        else {
+            return Ok(edges::not_found(request_id));
+        };
+        let target = head.headers.get("x-amz-target").and_then(|target| target.to_str().ok());
+        let signature = auth::check_shape(&head.headers, head.uri.query());
+        let outcome = api.answer(Call { target: target.unwrap_or_default(), signature, body, memory }).await;
+        Ok(answer_outcome(outcome, json_type, request_id))
+    }
+}
+
+fn refuse_body(failure: BodyFailure, head: &Parts, request_id: &str) -> Result<Response<AnswerBody>, HangUp> {
+    let error = match failure {
+        BodyFailure::TooLarge => return Ok(response::too_large()),
+        BodyFailure::Lost => return Err(HangUp),
+        BodyFailure::Memory(exhausted) => exhausted.into(),
+        BodyFailure::BrokenGzip => ApiError::new(Exception::InternalServerError, messages::BROKEN_GZIP),
+    };
+    Ok(match edges::classify(&head.method, &head.headers, true) {
+        Edge::Operation(json_type) => answer_outcome(Err(error), json_type, request_id),
+        _ => edges::not_found(request_id),
+    })
+}
+
+fn answer_outcome(
+    outcome: Result<Vec<u8>, ApiError>,
+    json_type: JsonType,
+    request_id: &str,
+) -> Response<AnswerBody> {
+    let (status, body) = match outcome {
+        Ok(body) => (StatusCode::OK, body),
+        Err(error) => error_answer(error),
+    };
+    response::json(status, json_type, body, request_id)
+}
+
+fn error_answer(error: ApiError) -> (StatusCode, Vec<u8>) {
+    let status = error.status();
+    match error.into_body() {
+        Ok(body) => (status, body),
+        // The item that goes with the error is damaged; the second error carries none.
+        Err(damaged) => {
+            let error = ApiError::from(damaged);
+            (error.status(), error.into_body().unwrap_or_default())
+        }
+    }
+}
