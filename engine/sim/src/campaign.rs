@@ -1,0 +1,1 @@
+//! Ranges of seeds on several threads, with progress and replay lines.

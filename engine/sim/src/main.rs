@@ -1,0 +1,2 @@
+//! `cargo run --release -p basalt-sim -- --seeds 0..100000`
+fn main() {}
