@@ -72,6 +72,7 @@ pub const LIMITS: &[Constant] = &[
 const WHAT: &str = "item";
 
 /// Takes the view of an item: its attributes, which [`Container::find`] looks up.
+#[inline]
 pub fn attributes(item: &[u8]) -> Result<Container<'_>, DecodeError> {
     match item.split_first() {
         Some((&VERSION, attributes)) => Container::parse(attributes),
@@ -80,7 +81,7 @@ pub fn attributes(item: &[u8]) -> Result<Container<'_>, DecodeError> {
             found: version.into(),
             newest_known: VERSION.into(),
         }),
-        None => Err(DecodeError::Truncated { what: WHAT, needed: 1, available: 0 }),
+        None => Err(truncated(1, 0)),
     }
 }
 
@@ -92,62 +93,76 @@ pub fn validate(item: &[u8]) -> Result<(), DecodeError> {
 /// A map, list or set: entries that are found by their index, or by name in a map.
 #[derive(Debug, Clone, Copy)]
 pub struct Container<'a> {
-    count: usize,
-    end_width: usize,
-    ends: &'a [u8],
-    entries: &'a [u8],
+    count: u32,
+    width_code: u8,
+    /// The table of ends, then the entries.
+    body: &'a [u8],
 }
 
 impl<'a> Container<'a> {
     /// Reads the header and checks that its table spans exactly the bytes behind it.
+    #[inline]
     pub fn parse(bytes: &'a [u8]) -> Result<Self, DecodeError> {
-        let mut reader = Reader::new(WHAT, bytes);
-        let header = reader.varint()?;
-        let end_width = match header & WIDTH_CODE_MASK {
-            code @ 0..=2 => 1usize << code,
-            code => return Err(out_of_range("width code of a container", code, 0, 2)),
+        // Nearly all containers have fewer than 32 entries, and thus a header of one byte.
+        let (header, body) = match bytes.split_first() {
+            Some((&header, body)) if header < 0x80 => (u64::from(header), body),
+            _ => {
+                let mut reader = Reader::new(WHAT, bytes);
+                (reader.varint()?, reader.rest())
+            }
         };
-        let count = header >> WIDTH_CODE_BITS;
-        // A count that does not fit cannot be true: each entry takes at least its place in the table.
-        let count = usize::try_from(count).ok().filter(|&count| count <= bytes.len());
-        let count = count.ok_or(DecodeError::Truncated {
-            what: WHAT,
-            needed: header >> WIDTH_CODE_BITS,
-            available: reader.remaining() as u64,
-        })?;
-        let ends = reader.bytes(count * end_width)?;
-        let container = Self { count, end_width, ends, entries: reader.rest() };
-        container.check_span()?;
-        Ok(container)
+        let (count, width_code) = (header >> WIDTH_CODE_BITS, (header & WIDTH_CODE_MASK) as u8);
+        if width_code > WIDTH_CODE_MAX {
+            return Err(out_of_range(
+                "width code of a container",
+                width_code.into(),
+                0,
+                WIDTH_CODE_MAX.into(),
+            ));
+        }
+        // A count that does not fit cannot be true: each entry takes its place in the table.
+        match u32::try_from(count) {
+            Ok(count) if (count as usize) << width_code <= body.len() => {
+                let container = Self { count, width_code, body };
+                container.check_span()?;
+                Ok(container)
+            }
+            _ => Err(truncated(count, body.len())),
+        }
     }
 
     /// How many entries there are.
+    #[inline]
     pub fn len(&self) -> usize {
-        self.count
+        self.count as usize
     }
 
     /// Whether there are no entries.
+    #[inline]
     pub fn is_empty(&self) -> bool {
         self.count == 0
     }
 
     /// The bytes of entry `index`; `None` if there are not so many.
+    #[inline]
     pub fn entry(&self, index: usize) -> Result<Option<&'a [u8]>, DecodeError> {
-        if index >= self.count {
+        if index >= self.len() {
             return Ok(None);
         }
         let start = if index == 0 { 0 } else { self.end(index - 1)? };
-        self.between(start, self.end(index)?).map(Some)
+        between(self.all_entries(), start, self.end(index)?).map(Some)
     }
 
     /// All entries in their order.
+    #[inline]
     pub fn entries(&self) -> Entries<'a> {
-        Entries { container: *self, index: 0, start: 0 }
+        Entries { container: *self, entries: self.all_entries(), index: 0, start: 0 }
     }
 
     /// The encoded value of the entry called `name`; only for maps.
+    #[inline]
     pub fn find(&self, name: &str) -> Result<Option<&'a [u8]>, DecodeError> {
-        let (mut low, mut high) = (0, self.count);
+        let (mut low, mut high) = (0, self.len());
         while low < high {
             let middle = low + (high - low) / 2;
             let Some(entry) = self.entry(middle)? else { break };
@@ -162,48 +177,53 @@ impl<'a> Container<'a> {
     }
 
     /// The length of all entries together.
+    #[inline]
     pub fn entries_length(&self) -> usize {
-        self.entries.len()
+        self.all_entries().len()
     }
 
+    #[inline]
+    fn all_entries(&self) -> &'a [u8] {
+        self.body.get(self.len() << self.width_code..).unwrap_or_default()
+    }
+
+    #[inline]
     fn check_span(&self) -> Result<(), DecodeError> {
-        let end = if self.count == 0 { 0 } else { self.end(self.count - 1)? };
-        match end.cmp(&self.entries.len()) {
+        let end = if self.count == 0 { 0 } else { self.end(self.len() - 1)? };
+        let length = self.entries_length();
+        match end.cmp(&length) {
             Ordering::Equal => Ok(()),
-            Ordering::Less => {
-                Err(DecodeError::TrailingBytes { what: WHAT, count: (self.entries.len() - end) as u64 })
-            }
-            Ordering::Greater => Err(DecodeError::Truncated {
-                what: WHAT,
-                needed: end as u64,
-                available: self.entries.len() as u64,
-            }),
+            Ordering::Less => Err(DecodeError::TrailingBytes { what: WHAT, count: (length - end) as u64 }),
+            Ordering::Greater => Err(truncated(end as u64, length)),
         }
     }
 
+    /// Where entry `index`, which exists, ends.
+    #[inline]
     fn end(&self, index: usize) -> Result<usize, DecodeError> {
-        let at = index * self.end_width;
-        let field = self.ends.get(at..at + self.end_width).unwrap_or_default();
-        match *field {
-            [end] => Ok(end.into()),
-            [a, b] => Ok(u16::from_le_bytes([a, b]).into()),
-            [a, b, c, d] => Ok(u32::from_le_bytes([a, b, c, d]) as usize),
-            _ => Err(DecodeError::Truncated { what: WHAT, needed: self.end_width as u64, available: 0 }),
-        }
+        let field = self.body.get(index << self.width_code..).unwrap_or_default();
+        let end = match self.width_code {
+            0 => field.first().map(|end| usize::from(*end)),
+            1 => field.first_chunk().map(|end| u16::from_le_bytes(*end).into()),
+            _ => field.first_chunk().map(|end| u32::from_le_bytes(*end) as usize),
+        };
+        end.ok_or(truncated(1 << self.width_code, field.len()))
     }
+}
 
-    fn between(&self, start: usize, end: usize) -> Result<&'a [u8], DecodeError> {
-        self.entries.get(start..end).ok_or(DecodeError::NotCanonical {
-            what: WHAT,
-            rule: "the ends of entries ascend and stay inside of the container",
-        })
-    }
+#[inline]
+fn between(entries: &[u8], start: usize, end: usize) -> Result<&[u8], DecodeError> {
+    entries.get(start..end).ok_or(DecodeError::NotCanonical {
+        what: WHAT,
+        rule: "the ends of entries ascend and stay inside of the container",
+    })
 }
 
 /// Walks over the entries of a container.
 #[derive(Debug, Clone)]
 pub struct Entries<'a> {
     container: Container<'a>,
+    entries: &'a [u8],
     index: usize,
     start: usize,
 }
@@ -211,19 +231,21 @@ pub struct Entries<'a> {
 impl<'a> Iterator for Entries<'a> {
     type Item = Result<&'a [u8], DecodeError>;
 
+    #[inline]
     fn next(&mut self) -> Option<Self::Item> {
-        if self.index >= self.container.count {
+        if self.index >= self.container.len() {
             return None;
         }
         let end = self.container.end(self.index);
-        let entry = end.and_then(|end| self.container.between(std::mem::replace(&mut self.start, end), end));
+        let entry = end.and_then(|end| between(self.entries, std::mem::replace(&mut self.start, end), end));
         // Damage ends the walk: what follows it has no known start.
-        self.index = if entry.is_ok() { self.index + 1 } else { self.container.count };
+        self.index = if entry.is_ok() { self.index + 1 } else { self.container.len() };
         Some(entry)
     }
 
+    #[inline]
     fn size_hint(&self) -> (usize, Option<usize>) {
-        (0, Some(self.container.count - self.index))
+        (0, Some(self.container.len() - self.index))
     }
 }
 
@@ -254,9 +276,9 @@ pub enum RawValue<'a> {
 
 impl<'a> RawValue<'a> {
     /// Reads the tag and, for a container, its header.
+    #[inline]
     pub fn parse(value: &'a [u8]) -> Result<Self, DecodeError> {
-        let (&tag, payload) =
-            value.split_first().ok_or(DecodeError::Truncated { what: WHAT, needed: 1, available: 0 })?;
+        let (&tag, payload) = value.split_first().ok_or(truncated(1, 0))?;
         match tag {
             TAG_STRING => Ok(Self::String(payload)),
             TAG_NUMBER => Ok(Self::Number(payload)),
@@ -275,6 +297,7 @@ impl<'a> RawValue<'a> {
 }
 
 /// Takes a map's entry apart into name and encoded value.
+#[inline]
 pub fn split_name(entry: &[u8]) -> Result<(&str, &[u8]), DecodeError> {
     let (name, value) = split_name_bytes(entry)?;
     Ok((text(name)?, value))
@@ -282,6 +305,7 @@ pub fn split_name(entry: &[u8]) -> Result<(&str, &[u8]), DecodeError> {
 
 /// Refuses a value that is nested deeper than the format allows: whoever walks down asks at every level, so that
 /// damaged bytes do not decide how deep the stack grows.
+#[inline]
 pub fn check_level(level: usize) -> Result<(), DecodeError> {
     if level <= NESTING_LEVELS_MAX {
         Ok(())
@@ -291,11 +315,13 @@ pub fn check_level(level: usize) -> Result<(), DecodeError> {
 }
 
 /// Reads bytes that the format says are text.
+#[inline]
 pub fn text(bytes: &[u8]) -> Result<&str, DecodeError> {
     std::str::from_utf8(bytes).map_err(|_| DecodeError::NotUtf8 { what: WHAT })
 }
 
 /// Like [`split_name`], for those who do not ask whether the name is text.
+#[inline]
 pub fn split_name_bytes(entry: &[u8]) -> Result<(&[u8], &[u8]), DecodeError> {
     // Nearly all names are shorter than 128 bytes, and this is the innermost step of every look-up.
     if let Some((&length, rest)) = entry.split_first()
@@ -309,6 +335,7 @@ pub fn split_name_bytes(entry: &[u8]) -> Result<(&[u8], &[u8]), DecodeError> {
     Ok((name, reader.rest()))
 }
 
+#[inline]
 fn without_payload<'a>(payload: &[u8], value: RawValue<'a>) -> Result<RawValue<'a>, DecodeError> {
     match payload.len() {
         0 => Ok(value),
@@ -373,8 +400,8 @@ fn validate_set<'a, T: Ord>(
 }
 
 fn validate_width(container: Container<'_>) -> Result<(), DecodeError> {
-    let (_, narrowest) = end_width(container.entries.len());
-    if container.end_width == narrowest {
+    let (narrowest, _) = end_width(container.entries_length());
+    if container.width_code == narrowest {
         Ok(())
     } else {
         Err(not_canonical("the table of ends is as narrow as it can be"))
@@ -400,7 +427,14 @@ pub struct OpenContainer {
 impl Encoder {
     /// Begins an item; its attributes are the first container to be opened, without a tag.
     pub fn new() -> Self {
-        Self { out: vec![VERSION], ends: Vec::new() }
+        Self::with_capacity(0)
+    }
+
+    /// Like [`Encoder::new`], with room for an item of about so many bytes.
+    pub fn with_capacity(item_bytes: usize) -> Self {
+        let mut out = Vec::with_capacity(item_bytes);
+        out.push(VERSION);
+        Self { out, ends: Vec::with_capacity(16) }
     }
 
     /// Ends the item.
@@ -410,11 +444,13 @@ impl Encoder {
     }
 
     /// Begins the entries of a container; a nested one needs its tag first.
+    #[inline]
     pub fn open(&mut self) -> OpenContainer {
         OpenContainer { start: self.out.len(), first_end: self.ends.len() }
     }
 
     /// Ends one entry: what was written since the last one, or since the container was opened.
+    #[inline]
     pub fn end_entry(&mut self, container: &OpenContainer) {
         let end = u32::try_from(self.out.len() - container.start).expect("items are far below 4 GiB");
         self.ends.push(end);
@@ -428,7 +464,7 @@ impl Encoder {
         let count = self.ends.len() - first_end;
 
         let header_start = self.out.len();
-        self.out.put_varint((count as u64) << WIDTH_CODE_BITS | width_code);
+        self.out.put_varint((count as u64) << WIDTH_CODE_BITS | u64::from(width_code));
         for end in self.ends.drain(first_end..) {
             self.out.extend_from_slice(&end.to_le_bytes()[..width]);
         }
@@ -437,16 +473,19 @@ impl Encoder {
     }
 
     /// Writes the name of a map's entry; its value follows.
+    #[inline]
     pub fn put_name(&mut self, name: &str) {
         self.out.put_prefixed_bytes(name.as_bytes());
     }
 
     /// Writes a tag: a whole `NULL` or `BOOL`, or the beginning of another value.
+    #[inline]
     pub fn put_tag(&mut self, tag: u8) {
         self.out.put_u8(tag);
     }
 
     /// Writes the payload of a string or binary value or set member, or a whole encoded value.
+    #[inline]
     pub fn put_bytes(&mut self, bytes: &[u8]) {
         self.out.put_bytes(bytes);
     }
@@ -465,9 +504,11 @@ impl Default for Encoder {
 
 const WIDTH_CODE_BITS: u32 = 2;
 const WIDTH_CODE_MASK: u64 = 0b11;
+/// Ends have 1 << code bytes.
+const WIDTH_CODE_MAX: u8 = 2;
 
 /// Code and size of the narrowest integer that holds all ends.
-fn end_width(entries_length: usize) -> (u64, usize) {
+fn end_width(entries_length: usize) -> (u8, usize) {
     match entries_length {
         0..=0xff => (0, 1),
         0x100..=0xffff => (1, 2),
@@ -477,6 +518,10 @@ fn end_width(entries_length: usize) -> (u64, usize) {
 
 fn out_of_range(field: &'static str, value: u64, minimum: u64, maximum: u64) -> DecodeError {
     DecodeError::OutOfRange { field, value, minimum, maximum }
+}
+
+fn truncated(needed: u64, available: usize) -> DecodeError {
+    DecodeError::Truncated { what: WHAT, needed, available: available as u64 }
 }
 
 fn not_canonical(rule: &'static str) -> DecodeError {

@@ -149,6 +149,7 @@ fn compare_magnitudes(left: &Decimal, right: &Decimal) -> Ordering {
 }
 
 /// How many decimal digits `mantissa` has; none if it is zero.
+#[inline]
 pub fn digit_count(mantissa: u128) -> u32 {
     mantissa.checked_ilog10().map_or(0, |log| log + 1)
 }
@@ -212,6 +213,7 @@ pub fn encode_compact(number: Decimal, out: &mut Vec<u8>) {
 }
 
 /// Reads what [`encode_compact`] wrote; `bytes` must hold the number and nothing else.
+#[inline]
 pub fn decode_compact(bytes: &[u8]) -> Result<Decimal, DecodeError> {
     let mut reader = Reader::new(WHAT_COMPACT, bytes);
     let first = reader.u8()?;
@@ -261,10 +263,12 @@ fn from_pairs(negative: bool, magnitude: i16, padded: u128, pair_count: u32) -> 
         .ok_or(not_canonical(WHAT_ORDERED, "the last pair of digits is not zero"))
 }
 
+#[inline]
 fn mantissa_byte_count(mantissa: u128) -> usize {
     (128 - mantissa.leading_zeros()).div_ceil(8) as usize
 }
 
+#[inline]
 fn exponent_byte_count(exponent: i16) -> usize {
     match exponent {
         0 => 0,

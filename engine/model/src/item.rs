@@ -26,7 +26,8 @@ impl Item {
 
     /// The stored form. The item must have passed `validate`, which bounds depth and names.
     pub fn encode(&self) -> EncodedItem {
-        let mut encoder = Encoder::new();
+        // Names and values take about what DynamoDB counts them for, and each entry a few bytes more.
+        let mut encoder = Encoder::with_capacity(self.size_bytes() + 8 * self.len() + 16);
         encode_entries(&self.0, &mut encoder);
         EncodedItem(encoder.finish())
     }

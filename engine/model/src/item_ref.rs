@@ -25,36 +25,43 @@ pub struct ItemRef<'a> {
 
 impl<'a> ItemRef<'a> {
     /// Takes a view of stored bytes; checks version and header.
+    #[inline]
     pub fn new(bytes: &'a [u8]) -> Result<Self, DecodeError> {
         Ok(Self { bytes, attributes: item_encoding::attributes(bytes)? })
     }
 
     /// Finds one attribute.
+    #[inline]
     pub fn get(&self, name: &str) -> Result<Option<ValueRef<'a>>, DecodeError> {
         self.as_map().get(name)
     }
 
     /// Walks over all attributes, ascending by name.
+    #[inline]
     pub fn iter(&self) -> MapIter<'a> {
         self.as_map().iter()
     }
 
     /// How many attributes there are.
+    #[inline]
     pub fn len(&self) -> usize {
         self.attributes.len()
     }
 
     /// Whether there are no attributes.
+    #[inline]
     pub fn is_empty(&self) -> bool {
         self.attributes.is_empty()
     }
 
     /// The attributes as a map, for code that walks into nested maps too.
+    #[inline]
     pub fn as_map(&self) -> MapRef<'a> {
         MapRef(self.attributes)
     }
 
     /// The stored bytes.
+    #[inline]
     pub fn as_bytes(&self) -> &'a [u8] {
         self.bytes
     }
@@ -98,6 +105,7 @@ pub enum ValueRef<'a> {
 
 impl<'a> ValueRef<'a> {
     /// Which of the ten types this is.
+    #[inline]
     pub fn kind(&self) -> ValueKind {
         match self {
             Self::S(_) => ValueKind::S,
@@ -118,6 +126,7 @@ impl<'a> ValueRef<'a> {
         self.to_value_at(1)
     }
 
+    #[inline]
     pub(crate) fn decode(bytes: &'a [u8]) -> Result<Self, DecodeError> {
         Ok(match RawValue::parse(bytes)? {
             RawValue::String(text) => Self::S(item_encoding::text(text)?),
@@ -160,21 +169,25 @@ pub struct MapRef<'a>(Container<'a>);
 
 impl<'a> MapRef<'a> {
     /// Finds one entry.
+    #[inline]
     pub fn get(&self, name: &str) -> Result<Option<ValueRef<'a>>, DecodeError> {
         self.0.find(name)?.map(ValueRef::decode).transpose()
     }
 
     /// Walks over all entries, ascending by name.
+    #[inline]
     pub fn iter(&self) -> MapIter<'a> {
         MapIter(self.0.entries())
     }
 
     /// How many entries there are.
+    #[inline]
     pub fn len(&self) -> usize {
         self.0.len()
     }
 
     /// Whether there are no entries.
+    #[inline]
     pub fn is_empty(&self) -> bool {
         self.0.is_empty()
     }
@@ -187,6 +200,7 @@ pub struct MapIter<'a>(Entries<'a>);
 impl<'a> Iterator for MapIter<'a> {
     type Item = Result<(&'a str, ValueRef<'a>), DecodeError>;
 
+    #[inline]
     fn next(&mut self) -> Option<Self::Item> {
         let entry = self.0.next()?;
         Some(
@@ -196,6 +210,7 @@ impl<'a> Iterator for MapIter<'a> {
         )
     }
 
+    #[inline]
     fn size_hint(&self) -> (usize, Option<usize>) {
         self.0.size_hint()
     }
@@ -207,21 +222,25 @@ pub struct ListRef<'a>(Container<'a>);
 
 impl<'a> ListRef<'a> {
     /// The element at `index`, from 0.
+    #[inline]
     pub fn get(&self, index: usize) -> Result<Option<ValueRef<'a>>, DecodeError> {
         self.0.entry(index)?.map(ValueRef::decode).transpose()
     }
 
     /// Walks over all elements.
+    #[inline]
     pub fn iter(&self) -> ListIter<'a> {
         ListIter(self.0.entries())
     }
 
     /// How many elements there are.
+    #[inline]
     pub fn len(&self) -> usize {
         self.0.len()
     }
 
     /// Whether there are no elements.
+    #[inline]
     pub fn is_empty(&self) -> bool {
         self.0.is_empty()
     }
@@ -234,10 +253,12 @@ pub struct ListIter<'a>(Entries<'a>);
 impl<'a> Iterator for ListIter<'a> {
     type Item = Result<ValueRef<'a>, DecodeError>;
 
+    #[inline]
     fn next(&mut self) -> Option<Self::Item> {
         Some(self.0.next()?.and_then(ValueRef::decode))
     }
 
+    #[inline]
     fn size_hint(&self) -> (usize, Option<usize>) {
         self.0.size_hint()
     }
@@ -259,16 +280,19 @@ enum MemberKind {
 
 impl<'a> SetRef<'a> {
     /// Walks over all members, ascending; each is S, N or B as the set's kind says.
+    #[inline]
     pub fn iter(&self) -> SetIter<'a> {
         SetIter { members: self.members.entries(), kind: self.kind }
     }
 
     /// How many members there are.
+    #[inline]
     pub fn len(&self) -> usize {
         self.members.len()
     }
 
     /// Whether there are no members, which only damage can cause.
+    #[inline]
     pub fn is_empty(&self) -> bool {
         self.members.is_empty()
     }
@@ -307,6 +331,7 @@ impl<'a> SetRef<'a> {
 }
 
 impl MemberKind {
+    #[inline]
     fn decode(self, member: &[u8]) -> Result<ValueRef<'_>, DecodeError> {
         match self {
             Self::S => item_encoding::text(member).map(ValueRef::S),
@@ -326,11 +351,13 @@ pub struct SetIter<'a> {
 impl<'a> Iterator for SetIter<'a> {
     type Item = Result<ValueRef<'a>, DecodeError>;
 
+    #[inline]
     fn next(&mut self) -> Option<Self::Item> {
         let member = self.members.next()?;
         Some(member.and_then(|member| self.kind.decode(member)))
     }
 
+    #[inline]
     fn size_hint(&self) -> (usize, Option<usize>) {
         self.members.size_hint()
     }

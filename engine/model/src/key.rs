@@ -21,6 +21,8 @@ use crate::value::{Value, ValueKind};
 pub const PARTITION_KEY_BYTES_MAX: usize = 2048;
 /// The longest sort key, in bytes of text or binary.
 pub const SORT_KEY_BYTES_MAX: usize = 1024;
+/// Room that is enough for most keys, so that encoding one allocates once.
+const KEY_BYTES_USUAL: usize = 96;
 
 /// The types that a key attribute may have.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -105,24 +107,12 @@ impl KeySchema {
 
     /// Checks the key attributes of a whole item that is to be written.
     pub fn check_item(&self, item: &Item) -> Result<(), KeyError> {
-        for attribute in self.attributes() {
-            let value = item.get(&attribute.name).ok_or_else(|| KeyError::missing(attribute))?;
-            if value.kind() != attribute.kind.value_kind() {
-                return Err(KeyError::type_mismatch(attribute, value.kind()));
-            }
-        }
-        self.check_values(item)
+        self.parts_of_item(item).map(drop)
     }
 
     /// Checks a key argument, which holds the key attributes and nothing else.
     pub fn check_key(&self, key: &Item) -> Result<(), KeyError> {
-        let fits = |attribute: &KeyAttribute| {
-            key.get(&attribute.name).is_some_and(|value| value.kind() == attribute.kind.value_kind())
-        };
-        if key.len() != self.attributes().count() || !self.attributes().all(fits) {
-            return Err(KeyError::SchemaMismatch);
-        }
-        self.check_values(key)
+        self.parts_of_key(key).map(drop)
     }
 
     /// The key attributes of an item that passed [`KeySchema::check_item`].
@@ -131,22 +121,54 @@ impl KeySchema {
         entries.map(|(name, value)| (name.clone(), value.clone())).collect()
     }
 
-    fn check_values(&self, item: &Item) -> Result<(), KeyError> {
-        for attribute in self.attributes() {
-            if item.get(&attribute.name).and_then(byte_length) == Some(0) {
-                return Err(KeyError::Empty { name: attribute.name.clone(), kind: attribute.kind });
-            }
+    fn parts_of_item<'a>(&self, item: &'a Item) -> Result<KeyParts<'a>, KeyError> {
+        let part = |attribute: &KeyAttribute| {
+            let value = item.get(&attribute.name).ok_or_else(|| KeyError::missing(attribute))?;
+            part_of(value, attribute.kind).ok_or_else(|| KeyError::type_mismatch(attribute, value.kind()))
+        };
+        let parts =
+            KeyParts { partition: part(&self.partition)?, sort: self.sort.as_ref().map(part).transpose()? };
+        self.check_lengths(&parts)?;
+        Ok(parts)
+    }
+
+    fn parts_of_key<'a>(&self, key: &'a Item) -> Result<KeyParts<'a>, KeyError> {
+        if key.len() != self.attributes().count() {
+            return Err(KeyError::SchemaMismatch);
         }
-        let length_of =
-            |attribute: &KeyAttribute| item.get(&attribute.name).and_then(byte_length).unwrap_or(0);
-        if length_of(&self.partition) > PARTITION_KEY_BYTES_MAX {
+        let part = |attribute: &KeyAttribute| {
+            let value = key.get(&attribute.name).and_then(|value| part_of(value, attribute.kind));
+            value.ok_or(KeyError::SchemaMismatch)
+        };
+        let parts =
+            KeyParts { partition: part(&self.partition)?, sort: self.sort.as_ref().map(part).transpose()? };
+        self.check_lengths(&parts)?;
+        Ok(parts)
+    }
+
+    fn check_lengths(&self, parts: &KeyParts<'_>) -> Result<(), KeyError> {
+        let (partition_length, sort_length) =
+            (byte_length(&parts.partition), parts.sort.as_ref().and_then(byte_length));
+        if partition_length == Some(0) {
+            return Err(KeyError::empty(&self.partition));
+        }
+        if let (Some(sort), Some(0)) = (&self.sort, sort_length) {
+            return Err(KeyError::empty(sort));
+        }
+        if partition_length.is_some_and(|length| length > PARTITION_KEY_BYTES_MAX) {
             return Err(KeyError::PartitionKeyTooLong);
         }
-        if self.sort.as_ref().map_or(0, length_of) > SORT_KEY_BYTES_MAX {
+        if sort_length.is_some_and(|length| length > SORT_KEY_BYTES_MAX) {
             return Err(KeyError::SortKeyTooLong);
         }
         Ok(())
     }
+}
+
+/// The values of an item's key attributes, checked.
+struct KeyParts<'a> {
+    partition: KeyPart<'a>,
+    sort: Option<KeyPart<'a>>,
 }
 
 /// What is wrong with the key of an item or request; the text is DynamoDB's.
@@ -202,6 +224,10 @@ pub enum KeyError {
 impl KeyError {
     fn missing(attribute: &KeyAttribute) -> Self {
         Self::Missing { name: attribute.name.clone() }
+    }
+
+    fn empty(attribute: &KeyAttribute) -> Self {
+        Self::Empty { name: attribute.name.clone(), kind: attribute.kind }
     }
 
     fn type_mismatch(attribute: &KeyAttribute, actual: ValueKind) -> Self {
@@ -345,14 +371,12 @@ impl KeyCodec {
 
     /// The key of a whole item; checks its key attributes.
     pub fn encode_item(&self, item: &Item) -> Result<KeyBytes, KeyError> {
-        self.schema.check_item(item)?;
-        Ok(self.encode_checked(item))
+        self.schema.parts_of_item(item).map(|parts| self.encode_parts(&parts))
     }
 
     /// The key that a key argument names; checks it.
     pub fn encode_key(&self, key: &Item) -> Result<KeyBytes, KeyError> {
-        self.schema.check_key(key)?;
-        Ok(self.encode_checked(key))
+        self.schema.parts_of_key(key).map(|parts| self.encode_parts(&parts))
     }
 
     /// The key attributes of a key.
@@ -409,22 +433,17 @@ impl KeyCodec {
         }
     }
 
-    fn encode_checked(&self, item: &Item) -> KeyBytes {
-        let part = |attribute: &KeyAttribute| {
-            let value = item.get(&attribute.name).and_then(part_of);
-            value.expect("the key attributes were checked")
-        };
-        let mut key = Vec::with_capacity(64);
-        let partition = part(&self.schema.partition);
-        key_encoding::encode_partition_prefix(TAG_ITEM, &self.hasher, [&partition], &mut key);
-        if let Some(sort) = &self.schema.sort {
-            key_encoding::encode_part(&part(sort), &mut key);
+    fn encode_parts(&self, parts: &KeyParts<'_>) -> KeyBytes {
+        let mut key = Vec::with_capacity(KEY_BYTES_USUAL);
+        key_encoding::encode_partition_prefix(TAG_ITEM, &self.hasher, [&parts.partition], &mut key);
+        if let Some(sort) = &parts.sort {
+            key_encoding::encode_part(sort, &mut key);
         }
         KeyBytes(key)
     }
 
     fn partition_prefix(&self, partition_key: &KeyValue) -> (Vec<u8>, u64) {
-        let mut prefix = Vec::with_capacity(64);
+        let mut prefix = Vec::with_capacity(KEY_BYTES_USUAL);
         let part = partition_key.part();
         let hash = key_encoding::encode_partition_prefix(TAG_ITEM, &self.hasher, [&part], &mut prefix);
         (prefix, hash)
@@ -461,11 +480,12 @@ pub fn item_range(first_hash: u64, last_hash: u64) -> KeyBytesRange {
     KeyBytesRange { start, end }
 }
 
-fn part_of(value: &Value) -> Option<KeyPart<'_>> {
-    match value {
-        Value::S(text) => Some(KeyPart::S(Cow::Borrowed(text))),
-        Value::N(number) => Some(KeyPart::N(number.decimal())),
-        Value::B(bytes) => Some(KeyPart::B(Cow::Borrowed(bytes))),
+/// The value as part of a key, if it has the type.
+fn part_of(value: &Value, kind: ScalarKind) -> Option<KeyPart<'_>> {
+    match (value, kind) {
+        (Value::S(text), ScalarKind::S) => Some(KeyPart::S(Cow::Borrowed(text))),
+        (Value::N(number), ScalarKind::N) => Some(KeyPart::N(number.decimal())),
+        (Value::B(bytes), ScalarKind::B) => Some(KeyPart::B(Cow::Borrowed(bytes))),
         _ => None,
     }
 }
@@ -479,10 +499,10 @@ fn value_of(part: KeyPart<'_>) -> Value {
 }
 
 /// The length of text or bytes; numbers have no length that is limited.
-fn byte_length(value: &Value) -> Option<usize> {
-    match value {
-        Value::S(text) => Some(text.len()),
-        Value::B(bytes) => Some(bytes.len()),
-        _ => None,
+fn byte_length(part: &KeyPart<'_>) -> Option<usize> {
+    match part {
+        KeyPart::S(text) => Some(text.len()),
+        KeyPart::B(bytes) => Some(bytes.len()),
+        KeyPart::N(_) => None,
     }
 }
