@@ -218,6 +218,7 @@ fn accepted_forms_are_those_of_dynamodb() {
         ("-1E-2", "-0.01"),
         ("1e+2", "100"),
         ("0.0e126", "0"),
+        ("0e-131", "0"),
         ("0.0000001", "0.0000001"),
     ] {
         assert_eq!(Number::parse(text).map(|number| number.to_string()), Ok(canonical.to_owned()), "{text}");
