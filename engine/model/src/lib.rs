@@ -5,6 +5,7 @@
 #![forbid(unsafe_code)]
 #![warn(missing_docs)]
 
+pub mod expression;
 pub mod item;
 pub mod item_ref;
 pub mod key;

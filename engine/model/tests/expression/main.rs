@@ -1,0 +1,13 @@
+//! The expression language from outside: every text it refuses with, what conditions mean, what projections show,
+//! what updates change, and properties of arbitrary texts and items.
+
+mod conditions;
+mod faults;
+mod generate;
+mod key_conditions;
+mod naive;
+mod printer;
+mod projections;
+mod properties;
+mod support;
+mod updates;
