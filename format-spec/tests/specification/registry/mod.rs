@@ -16,6 +16,7 @@ use basalt_format::layout::{Constant, Field};
 mod catalog;
 mod items;
 mod keys;
+mod node;
 
 /// What a Markdown table must say.
 pub(crate) enum Rows {
@@ -91,5 +92,5 @@ pub(crate) fn tables() -> Vec<Table> {
 
 /// Every sample that `golden.rs` and `every_byte_flipped.rs` try.
 pub(crate) fn samples() -> Vec<Sample> {
-    [keys::samples(), items::samples(), catalog::samples()].into_iter().flatten().collect()
+    [keys::samples(), items::samples(), catalog::samples(), node::samples()].into_iter().flatten().collect()
 }
