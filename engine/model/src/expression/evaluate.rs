@@ -8,6 +8,7 @@ use std::cmp::Ordering;
 use basalt_format::DecodeError;
 use basalt_format::item_encoding::{Container, RawValue, text};
 use basalt_format::number::decode_compact;
+use memchr::memmem;
 
 use super::ast::{Comparator, Condition, Operand};
 use super::encoded;
@@ -147,7 +148,9 @@ impl<'i> Evaluation<'i> {
             (_, Resolved::Size(_)) => Ok(false),
             (holder, Resolved::Encoded(member)) => match (holder, RawValue::parse(member)?) {
                 (RawValue::String(whole), RawValue::String(part))
-                | (RawValue::Binary(whole), RawValue::Binary(part)) => Ok(contains_bytes(whole, part)),
+                | (RawValue::Binary(whole), RawValue::Binary(part)) => {
+                    Ok(memmem::find(whole, part).is_some())
+                }
                 _ => set_contains(operand, &ValueRef::decode(member)?),
             },
         }
@@ -240,10 +243,6 @@ fn set_contains(value: &[u8], member: &ValueRef<'_>) -> Result<bool, DecodeError
         ValueRef::Ss(set) | ValueRef::Ns(set) | ValueRef::Bs(set) => set.contains(member),
         _ => Ok(false),
     }
-}
-
-fn contains_bytes(whole: &[u8], part: &[u8]) -> bool {
-    part.is_empty() || whole.windows(part.len()).any(|window| window == part)
 }
 
 fn collect_paths<'a>(condition: &'a Condition, paths: &mut Vec<&'a DocumentPath>) {

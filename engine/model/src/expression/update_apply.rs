@@ -120,14 +120,13 @@ impl<'a> Old<'a> {
     }
 
     fn compute(self, value: &'a SetValue) -> Result<Computed<'a>, UpdateError> {
-        let (left, right, combine): (_, _, fn(Number, Number) -> Result<Number, NumberError>) = match value {
+        let number = |operand| self.operand(operand)?.number();
+        let result = match value {
             SetValue::Operand(operand) => return self.operand(operand),
-            SetValue::Sum(left, right) => (left, right, Number::checked_add),
-            SetValue::Difference(left, right) => (left, right, Number::checked_sub),
+            SetValue::Sum(left, right) => number(left)?.checked_add(number(right)?)?,
+            SetValue::Difference(left, right) => number(left)?.checked_sub(number(right)?)?,
         };
-        let left = self.operand(left)?.number()?;
-        let right = self.operand(right)?.number()?;
-        Ok(owned(Value::N(combine(left, right)?)))
+        Ok(owned(Value::N(result)))
     }
 
     fn operand(self, operand: &'a UpdateOperand) -> Result<Computed<'a>, UpdateError> {

@@ -1,9 +1,5 @@
 //! Properties of all texts, trees and items.
-#![expect(
-    clippy::disallowed_methods,
-    clippy::disallowed_types,
-    reason = "a thread of its own is how a test gets a small stack"
-)]
+#![expect(clippy::disallowed_types, reason = "a thread of its own is how a test gets a small stack")]
 
 use basalt_model::Item;
 use basalt_model::expression::ExpressionKind::{self, Condition, Filter, KeyCondition, Projection, Update};
