@@ -4,16 +4,31 @@
 //! the world goes through `basalt_runtime`, so that the whole of it runs in simulation from one seed.
 #![warn(missing_docs)]
 
+mod btree;
+mod cache;
+mod checkpoint;
 mod error;
+mod extent;
 mod ids;
 mod options;
+mod overlay;
+mod page;
+mod partition;
+mod range;
 mod recovery;
+mod store;
+mod view;
 mod wal;
 
+pub use btree::{CheckReport, Stop};
 pub use error::{CorruptReason, DiskOperation, Place, Refusal, SharedIoError, StorageError};
 pub use ids::{
     CATALOG_PARTITION, EntryIndex, FrameSequence, Generation, HybridTime, LogPosition, Lsn, PartitionId, StreamId,
 };
 pub use options::{MemoryShares, OptionOutOfRange, StoreOptions};
+pub use partition::{Commit, Partition, PartitionSpec, PartitionStats, WriteBatch};
+pub use range::{Direction, KeyRange};
 pub use recovery::{FrameReader, IndexRanges, Node, NodeFacts, StreamFacts};
+pub use store::{ReplayReport, ShardStore, StoreHooks, StoreMetrics};
+pub use view::{Cursor, Row, View};
 pub use wal::{Frame, RowChange, Ticket, Wal, WalCounters, WalOptions};

@@ -1,0 +1,196 @@
+//! One partition on its owner shard: evaluates reads and writes, and remembers which entries are committed.
+//!
+//! A write is evaluated against the newest state and becomes one entry, in one synchronous step, so nothing can
+//! come between what it read and what it wrote. A read sees committed entries only.
+//!
+//! Invariants: applied ≤ committed ≤ last; indexes have no gaps; no answer before its entries, and those it
+//! read, are committed; the partition's hybrid time never goes back.
+//!
+//! Knows nothing of attributes, tables or other partitions.
+
+mod batch;
+mod commit;
+mod state;
+
+pub use batch::WriteBatch;
+pub use commit::Commit;
+pub(crate) use state::PartitionState;
+
+use std::rc::Rc;
+
+use crate::{
+    btree::{Pins, Stop},
+    error::StorageError,
+    ids::{EntryIndex, PartitionId},
+    overlay::OverlayEntry,
+    store::Shard,
+    view::View,
+};
+
+/// What storage has to know of a partition; the catalog is the one that remembers it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PartitionSpec {
+    /// Never reused.
+    pub id: PartitionId,
+    /// The table or index it belongs to; opaque here, kept in the superblock for the offline tools.
+    pub table: u64,
+    /// First and last hash it owns.
+    pub hash_range: (u64, u64),
+    /// The secret its hashes are made with; opaque here, kept in the superblock.
+    pub hash_secret: [u8; 16],
+    /// The uuid of its file, once its first checkpoint has made one: without it the file may be absent.
+    pub materialised: Option<[u8; 16]>,
+}
+
+/// Counts of one partition.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct PartitionStats {
+    /// Rows in the tree, all tags; entries still in the overlay are not counted.
+    pub row_count: u64,
+    /// Bytes of keys and values in the tree.
+    pub row_bytes: u64,
+    /// Bytes of memory held by entries that the tree lacks.
+    pub overlay_bytes: u64,
+    /// The highest entry the tree holds.
+    pub applied: EntryIndex,
+    /// The highest durable entry.
+    pub committed: EntryIndex,
+}
+
+/// A handle to a partition of this shard. Cheap to clone; stays on its shard.
+#[derive(Clone)]
+pub struct Partition {
+    shard: Rc<Shard>,
+    state: Rc<PartitionState>,
+}
+
+impl Partition {
+    pub(crate) fn new(shard: Rc<Shard>, state: Rc<PartitionState>) -> Self {
+        Self { shard, state }
+    }
+
+    /// The partition's id.
+    pub fn id(&self) -> PartitionId {
+        self.state.spec().id
+    }
+
+    /// What the catalog says of it.
+    pub fn spec(&self) -> &PartitionSpec {
+        self.state.spec()
+    }
+
+    /// Runs `read` on the committed state.
+    ///
+    /// When a page is missing, it is fetched and `read` runs again from the start: keep progress outside of it
+    /// and go on from the last key. Pages stay pinned until `read` has come through.
+    pub async fn read<T>(&self, mut read: impl FnMut(&View<'_>) -> Result<T, Stop>) -> Result<T, StorageError> {
+        let mut pins = Pins::default();
+        loop {
+            match self.try_read(&mut read) {
+                Ok(value) => return Ok(value),
+                Err(stop) => self.resume(stop, &mut pins).await?,
+            }
+        }
+    }
+
+    /// Runs `read` once on the committed state, without waiting: [`Stop::Missing`] when a page is not in memory.
+    pub fn try_read<T>(&self, mut read: impl FnMut(&View<'_>) -> Result<T, Stop>) -> Result<T, Stop> {
+        self.state.check_serving()?;
+        self.shard.advance_committed();
+        let overlay = self.state.overlay();
+        let horizon = if planted_read_uncommitted() { overlay.last() } else { self.state.committed() };
+        read(&View::new(&overlay, &self.state.tree().reader(), horizon))
+    }
+
+    /// Evaluates `write` against the newest state and logs the batch that it fills as one entry.
+    ///
+    /// `write` may run several times, each with an empty batch; only its last run counts. The result must not be
+    /// shown to anybody before [`Commit::wait`] has returned: it may rest on entries that a crash takes back.
+    pub async fn write<T>(
+        &self,
+        mut write: impl FnMut(&View<'_>, &mut WriteBatch) -> Result<T, Stop>,
+    ) -> Result<(T, Commit), StorageError> {
+        let mut pins = Pins::default();
+        let mut batch = WriteBatch::default();
+        loop {
+            self.shard.admit_write(self.id()).await?;
+            batch.clear();
+            match self.evaluate(&mut write, &mut batch) {
+                Ok((value, read_through)) => return Ok((value, self.log(batch, read_through))),
+                Err(stop) => self.resume(stop, &mut pins).await?,
+            }
+        }
+    }
+
+    /// Counts of this partition.
+    pub fn stats(&self) -> PartitionStats {
+        self.state.stats()
+    }
+
+    /// Walks the whole tree and proves its invariants; for tests and simulation.
+    pub async fn check(&self) -> Result<(), StorageError> {
+        self.state.tree().check().await?;
+        Ok(())
+    }
+
+    fn evaluate<T>(
+        &self,
+        write: &mut impl FnMut(&View<'_>, &mut WriteBatch) -> Result<T, Stop>,
+        batch: &mut WriteBatch,
+    ) -> Result<(T, EntryIndex), Stop> {
+        self.state.check_serving()?;
+        let overlay = self.state.overlay();
+        let reader = self.state.tree().reader();
+        let view = View::new(&overlay, &reader, overlay.last());
+        let value = write(&view, batch)?;
+        Ok((value, view.read_through()))
+    }
+
+    /// Appends the batch's entry to the open frame and to the overlay, in this order, without waiting.
+    fn log(&self, batch: WriteBatch, read_through: EntryIndex) -> Commit {
+        if batch.is_empty() {
+            return self.commit_of_read(read_through);
+        }
+        let index = self.state.last_index().next();
+        let hybrid_time = self.state.tick(self.shard.handle().unix_time());
+        let ticket = self.shard.append_effects(self.id(), index, hybrid_time, &batch);
+        let bytes = self.state.push(OverlayEntry {
+            index,
+            hybrid_time,
+            position: self.shard.position_of(ticket),
+            changes: batch.into_changes(),
+        });
+        self.shard.entry_pending(&self.state, ticket, index, bytes);
+        Commit::of_frame(Rc::clone(&self.shard), ticket)
+    }
+
+    fn commit_of_read(&self, read_through: EntryIndex) -> Commit {
+        self.shard.advance_committed();
+        match self.state.frame_of(read_through) {
+            Some(ticket) if !planted_answer_early() => Commit::of_frame(Rc::clone(&self.shard), ticket),
+            _ => Commit::done(),
+        }
+    }
+
+    async fn resume(&self, stop: Stop, pins: &mut Pins) -> Result<(), StorageError> {
+        let result = match stop {
+            Stop::Missing(request) => self.state.tree().fetch(&request).await,
+            Stop::Failed(error) => Err(error),
+        };
+        match result {
+            Ok(fetched) => {
+                pins.extend(fetched);
+                Ok(())
+            }
+            Err(error) => Err(self.state.fence_if_corrupt(error)),
+        }
+    }
+}
+
+fn planted_read_uncommitted() -> bool {
+    basalt_runtime::planted!(ReadUncommitted)
+}
+
+fn planted_answer_early() -> bool {
+    basalt_runtime::planted!(AnswerNoOpBeforeCommit)
+}

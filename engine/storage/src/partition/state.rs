@@ -1,0 +1,253 @@
+//! A partition's state: tree, overlay, commit progress and clock. Owned by its shard; changed only between awaits.
+
+use std::{
+    cell::{Cell, Ref, RefCell},
+    collections::VecDeque,
+};
+
+use basalt_runtime::UnixTime;
+
+use super::{PartitionSpec, PartitionStats};
+use crate::{
+    btree::Tree,
+    error::StorageError,
+    ids::{EntryIndex, HybridTime, LogPosition},
+    overlay::{ApplyBatch, Overlay, OverlayEntry},
+    store::{LogNeed, LogNeeds},
+    wal::Ticket,
+};
+
+pub(crate) struct PartitionState {
+    spec: PartitionSpec,
+    tree: Tree,
+    overlay: RefCell<Overlay>,
+    /// Entries that are logged but not durable, in index order.
+    uncommitted: RefCell<VecDeque<(EntryIndex, Ticket)>>,
+    committed: Cell<EntryIndex>,
+    clock: Cell<HybridTime>,
+    queued_for_apply: Cell<bool>,
+    log_needs: Cell<LogNeeds>,
+    /// Whether the catalog knows that the file exists.
+    materialised: Cell<bool>,
+    applying: Cell<bool>,
+    checkpointing: Cell<bool>,
+    dropped: Cell<bool>,
+    /// Why the partition answers errors; never cleared while the process lives.
+    fenced: RefCell<Option<StorageError>>,
+}
+
+impl PartitionState {
+    /// A partition whose tree holds every entry up to `applied`, written at or before `clock`.
+    pub(crate) fn new(spec: PartitionSpec, tree: Tree, applied: EntryIndex, clock: HybridTime) -> Self {
+        let log_needs = LogNeeds::of_superblocks(tree.superblock_applied());
+        Self {
+            materialised: Cell::new(spec.materialised.is_some()),
+            spec,
+            tree,
+            overlay: RefCell::new(Overlay::new(applied)),
+            uncommitted: RefCell::default(),
+            committed: Cell::new(applied),
+            clock: Cell::new(clock),
+            queued_for_apply: Cell::new(false),
+            log_needs: Cell::new(log_needs),
+            applying: Cell::new(false),
+            checkpointing: Cell::new(false),
+            dropped: Cell::new(false),
+            fenced: RefCell::new(None),
+        }
+    }
+
+    pub(crate) fn spec(&self) -> &PartitionSpec {
+        &self.spec
+    }
+
+    pub(crate) fn tree(&self) -> &Tree {
+        &self.tree
+    }
+
+    pub(crate) fn overlay(&self) -> Ref<'_, Overlay> {
+        self.overlay.borrow()
+    }
+
+    pub(crate) fn committed(&self) -> EntryIndex {
+        self.committed.get()
+    }
+
+    pub(crate) fn applied(&self) -> EntryIndex {
+        self.overlay.borrow().applied()
+    }
+
+    pub(crate) fn last_index(&self) -> EntryIndex {
+        self.overlay.borrow().last()
+    }
+
+    /// The partition's clock: the hybrid time of its newest entry.
+    pub(crate) fn clock(&self) -> HybridTime {
+        self.clock.get()
+    }
+
+    /// Moves the clock to `now`, or one step on where the wall clock has not passed it.
+    pub(crate) fn tick(&self, now: UnixTime) -> HybridTime {
+        let next = HybridTime::new(now.as_micros()).max(self.clock.get().next());
+        self.clock.set(next);
+        next
+    }
+
+    /// Adds an entry that has just been logged; returns the bytes of memory that it takes.
+    pub(crate) fn push(&self, entry: OverlayEntry) -> u64 {
+        let mut needs = self.log_needs.get();
+        needs.note_entry(entry.index, entry.position);
+        self.log_needs.set(needs);
+        let mut overlay = self.overlay.borrow_mut();
+        let before = overlay.bytes();
+        overlay.push(entry);
+        overlay.bytes() - before
+    }
+
+    /// Adds a committed entry found in the log; returns the bytes of memory that it takes.
+    pub(crate) fn replay(&self, entry: OverlayEntry) -> u64 {
+        let (index, hybrid_time) = (entry.index, entry.hybrid_time);
+        let bytes = self.push(entry);
+        self.committed.set(index);
+        self.clock.set(self.clock.get().max(hybrid_time));
+        bytes
+    }
+
+    /// Notes that `index` becomes committed with `ticket`'s frame; returns whether it is the only such entry.
+    pub(crate) fn await_commit(&self, index: EntryIndex, ticket: Ticket) -> bool {
+        let mut uncommitted = self.uncommitted.borrow_mut();
+        uncommitted.push_back((index, ticket));
+        uncommitted.len() == 1
+    }
+
+    /// The frame of the oldest entry that is not committed.
+    pub(crate) fn oldest_uncommitted(&self) -> Option<Ticket> {
+        self.uncommitted.borrow().front().map(|&(_, ticket)| ticket)
+    }
+
+    /// Commits every entry whose frame `is_durable`; returns whether all of them are committed now.
+    pub(crate) fn advance_committed(&self, is_durable: impl Fn(Ticket) -> bool) -> bool {
+        let mut uncommitted = self.uncommitted.borrow_mut();
+        while let Some(&(index, ticket)) = uncommitted.front() {
+            if !is_durable(ticket) {
+                return false;
+            }
+            uncommitted.pop_front();
+            assert!(index > self.committed.get(), "entries are committed in order");
+            self.committed.set(index);
+        }
+        true
+    }
+
+    /// The frame with which entry `index` becomes committed; `None` if it already is.
+    pub(crate) fn frame_of(&self, index: EntryIndex) -> Option<Ticket> {
+        let uncommitted = self.uncommitted.borrow();
+        let place = uncommitted.binary_search_by_key(&index, |&(index, _)| index).ok()?;
+        uncommitted.get(place).map(|&(_, ticket)| ticket)
+    }
+
+    pub(crate) fn next_batch(&self, keys_max: usize, bytes_max: u64) -> Option<ApplyBatch> {
+        self.overlay.borrow().next_batch(self.committed.get(), keys_max, bytes_max)
+    }
+
+    /// Forgets overlay entries that the tree has taken; returns the bytes of memory given back.
+    pub(crate) fn retire(&self, through: EntryIndex) -> u64 {
+        assert!(through <= self.committed.get(), "no tree change before commit");
+        self.overlay.borrow_mut().retire(through)
+    }
+
+    /// Where the log is needed from if the tree were written now; `None` if nothing of it is needed.
+    pub(crate) fn needed_after_checkpoint(&self) -> Option<LogPosition> {
+        self.overlay.borrow().first_position()
+    }
+
+    /// What the log owes this partition's superblocks.
+    pub(crate) fn log_needs(&self) -> LogNeeds {
+        self.log_needs.get()
+    }
+
+    /// Takes note of a superblock that is durable.
+    pub(crate) fn superblock_written(&self, need: LogNeed) {
+        let mut needs = self.log_needs.get();
+        needs.superblock_written(need);
+        self.log_needs.set(needs);
+    }
+
+    /// Whether there are committed entries that no superblock covers.
+    pub(crate) fn has_unwritten_changes(&self) -> bool {
+        self.log_needs.get().newest_applied() < self.committed.get()
+    }
+
+    pub(crate) fn is_materialised(&self) -> bool {
+        self.materialised.get()
+    }
+
+    /// The catalog durably knows the file.
+    pub(crate) fn mark_materialised(&self) {
+        self.materialised.set(true);
+    }
+
+    /// Takes the place of the only one that applies this partition's entries; `false` if it is taken.
+    pub(crate) fn begin_apply(&self) -> bool {
+        !self.applying.replace(true)
+    }
+
+    pub(crate) fn end_apply(&self) {
+        self.applying.set(false);
+    }
+
+    /// Takes the place of this partition's only running checkpoint; `false` if it is taken.
+    pub(crate) fn begin_checkpoint(&self) -> bool {
+        !self.checkpointing.replace(true)
+    }
+
+    pub(crate) fn end_checkpoint(&self) {
+        self.checkpointing.set(false);
+    }
+
+    /// Sets the mark that this partition waits for its entries to be applied; returns whether it was set before.
+    pub(crate) fn mark_queued(&self, queued: bool) -> bool {
+        self.queued_for_apply.replace(queued)
+    }
+
+    pub(crate) fn mark_dropped(&self) {
+        self.dropped.set(true);
+    }
+
+    pub(crate) fn is_dropped(&self) -> bool {
+        self.dropped.get()
+    }
+
+    pub(crate) fn is_serving(&self) -> bool {
+        self.check_serving().is_ok()
+    }
+
+    pub(crate) fn check_serving(&self) -> Result<(), StorageError> {
+        if self.dropped.get() {
+            return Err(StorageError::UnknownPartition(self.spec.id));
+        }
+        match &*self.fenced.borrow() {
+            Some(error) => Err(error.clone()),
+            None => Ok(()),
+        }
+    }
+
+    /// Damaged bytes close this partition, and only it; any other error passes through.
+    pub(crate) fn fence_if_corrupt(&self, error: StorageError) -> StorageError {
+        if matches!(error, StorageError::Corrupt { .. }) && self.fenced.borrow().is_none() {
+            tracing::error!(partition = self.spec.id.get(), %error, "partition closed: restore it, or run basaltctl verify");
+            *self.fenced.borrow_mut() = Some(error.clone());
+        }
+        error
+    }
+
+    pub(crate) fn stats(&self) -> PartitionStats {
+        PartitionStats {
+            row_count: self.tree.row_count(),
+            row_bytes: self.tree.row_bytes(),
+            overlay_bytes: self.overlay.borrow().bytes(),
+            applied: self.applied(),
+            committed: self.committed.get(),
+        }
+    }
+}

@@ -1,0 +1,102 @@
+//! Moves committed entries from the overlays into the trees, in index order, whole entries at a time.
+//!
+//! A batch's pages are brought in and pinned first; only that may wait. Then the tree takes the whole batch
+//! without waiting, so a checkpoint never falls between two keys of an entry.
+
+use std::rc::Rc;
+
+use super::Shard;
+use crate::{btree::Change, error::StorageError, overlay::ApplyBatch, partition::PartitionState};
+
+/// Keys of one batch: what may be pinned at once for one partition.
+const BATCH_KEYS_MAX: usize = 128;
+/// Bytes of one batch: bounds the time that one synchronous change takes.
+const BATCH_BYTES_MAX: u64 = 256 << 10;
+
+/// Applies whatever becomes committed until the shard closes and nothing is left.
+pub(super) async fn apply_forever(shard: Rc<Shard>) {
+    loop {
+        while let Some(state) = shard.next_to_apply() {
+            apply_committed(&shard, &state).await;
+        }
+        if !wait_for_commit(&shard).await {
+            return;
+        }
+    }
+}
+
+/// Brings `state`'s tree up to its committed index. A damaged partition is fenced and keeps its entries.
+pub(super) async fn apply_committed(shard: &Shard, state: &PartitionState) {
+    state.mark_queued(false);
+    while !state.begin_apply() {
+        shard.entries_applied.notified().await;
+    }
+    let result = apply_batches(shard, state).await;
+    state.end_apply();
+    if let Err(error) = result {
+        keep_entries(shard, state, error);
+    }
+    shard.entries_applied.notify_all();
+}
+
+/// Entries that cannot be applied now stay in the overlay, and so in the log.
+fn keep_entries(shard: &Shard, state: &PartitionState, error: StorageError) {
+    shard.set_device_full(matches!(error, StorageError::Full { .. }));
+    let error = state.fence_if_corrupt(error);
+    tracing::warn!(partition = state.spec().id.get(), %error, "entries wait in the log");
+}
+
+async fn apply_batches(shard: &Shard, state: &PartitionState) -> Result<(), StorageError> {
+    while !state.is_dropped()
+        && let Some(batch) = state.next_batch(BATCH_KEYS_MAX, BATCH_BYTES_MAX)
+    {
+        apply_batch(shard, state, &batch).await?;
+        shard.handle.yield_now().await;
+    }
+    Ok(())
+}
+
+async fn apply_batch(shard: &Shard, state: &PartitionState, batch: &ApplyBatch) -> Result<(), StorageError> {
+    let changes: Vec<(&[u8], Change<'_>)> = batch
+        .rows
+        .iter()
+        .map(|(key, version)| match &version.value {
+            Some(value) => (&**key, Change::Put { value, last_write: version.last_write }),
+            None => (&**key, Change::Delete),
+        })
+        .collect();
+    let pins = state.tree().bring_in(&changes).await?;
+    if state.is_dropped() {
+        return Ok(());
+    }
+    state.tree().apply(&changes);
+    drop(pins);
+    shard.release_overlay_bytes(state.retire(batch.through));
+    shard.consider_checkpoint();
+    Ok(())
+}
+
+/// Waits until an entry may have become committed; `false` when the shard is closed and none will.
+async fn wait_for_commit(shard: &Shard) -> bool {
+    let oldest = shard.uncommitted.borrow().first().and_then(|state| state.oldest_uncommitted());
+    match (oldest, shard.wal()) {
+        (Some(ticket), Ok(wal)) => {
+            if wal.durable(ticket).await.is_err() {
+                return false;
+            }
+            shard.advance_committed();
+            true
+        }
+        _ if shard.closing.get() => false,
+        _ => {
+            shard.entry_appended.notified().await;
+            true
+        }
+    }
+}
+
+impl Shard {
+    fn next_to_apply(&self) -> Option<Rc<PartitionState>> {
+        self.apply_queue.borrow_mut().pop_front()
+    }
+}

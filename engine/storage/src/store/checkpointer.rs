@@ -1,0 +1,256 @@
+//! Decides when a partition is written to its file, and does it.
+//!
+//! A shard checkpoints when its dirty pages fill half of its pool, when a third of its log budget is used, after
+//! ten minutes, after a second without writes, or when asked. A checkpoint that fails before its superblock
+//! leaves the old tree in force; the log keeps what it would have covered.
+
+use std::{rc::Rc, time::Duration};
+
+use basalt_runtime::{MonotonicTime, timeout};
+
+use super::{Shard, TERM, apply::apply_committed, log_release::LogNeed};
+use crate::{
+    checkpoint::CheckpointPosition,
+    error::StorageError,
+    ids::CATALOG_PARTITION,
+    partition::PartitionState,
+};
+
+/// Without writes for this long, everything is written and both superblocks are brought up to date.
+const IDLE: Duration = Duration::from_secs(1);
+/// No change stays out of the file for longer.
+const AGE_MAX: Duration = Duration::from_secs(600);
+/// After a failed checkpoint: how long until the next try.
+const RETRY_AFTER: Duration = Duration::from_secs(1);
+
+/// Why a checkpoint is due.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Due {
+    /// Dirty pages fill half of the pool.
+    Memory,
+    /// A third of the log budget is used.
+    Log,
+    /// Nothing was written for a while.
+    Idle,
+    /// The last full round is long ago.
+    Age,
+}
+
+/// Runs checkpoints as they fall due, until the shard closes.
+pub(super) async fn checkpoint_forever(shard: Rc<Shard>) {
+    let mut last_round = shard.handle.now();
+    while !shard.closing.get() {
+        let Some(due) = wait_until_due(&shard, last_round).await else { continue };
+        let result = match due {
+            Due::Memory => checkpoint_dirtiest(&shard).await,
+            Due::Log => release_oldest_log(&shard).await,
+            Due::Idle | Due::Age => checkpoint_all(&shard).await,
+        };
+        match result {
+            Ok(()) if matches!(due, Due::Idle | Due::Age) => last_round = shard.handle.now(),
+            Ok(()) => {}
+            Err(error) => pause_after_failure(&shard, &error).await,
+        }
+    }
+}
+
+/// Checkpoints every partition that has changes, and copies superblocks until the log behind them is free.
+pub(super) async fn checkpoint_all(shard: &Shard) -> Result<(), StorageError> {
+    for state in shard.oldest_first() {
+        settle_partition(shard, &state).await?;
+    }
+    shard.release_log();
+    Ok(())
+}
+
+/// Brings both superblocks of a partition past everything that was committed when this was called.
+pub(super) async fn settle_partition(shard: &Shard, state: &PartitionState) -> Result<(), StorageError> {
+    if state.has_unwritten_changes() {
+        checkpoint_partition(shard, state).await?;
+    }
+    if state.log_needs().copy_releases_log() {
+        checkpoint_partition(shard, state).await?;
+    }
+    Ok(())
+}
+
+/// Checkpoints partitions, oldest first, while there is time; what is left is in the log.
+pub(super) async fn checkpoint_until(shard: &Shard, deadline: MonotonicTime) {
+    for state in shard.oldest_first() {
+        if shard.handle.now() >= deadline {
+            return;
+        }
+        if state.has_unwritten_changes()
+            && let Err(error) = checkpoint_partition(shard, &state).await
+        {
+            tracing::warn!(%error, "checkpoint at shutdown failed; the log has everything");
+            return;
+        }
+    }
+}
+
+/// One checkpoint of one partition: its committed entries, or only a superblock where the file has them already.
+pub(super) async fn checkpoint_partition(shard: &Shard, state: &PartitionState) -> Result<(), StorageError> {
+    if !state.is_serving() || !state.begin_checkpoint() {
+        return Ok(());
+    }
+    let result = checkpoint_exclusively(shard, state).await;
+    state.end_checkpoint();
+    match &result {
+        Ok(()) => {
+            shard.checkpoint_count.set(shard.checkpoint_count.get() + 1);
+            shard.set_device_full(false);
+        }
+        Err(error) => {
+            shard.checkpoint_failure_count.set(shard.checkpoint_failure_count.get() + 1);
+            shard.set_device_full(matches!(error, StorageError::Full { .. }));
+        }
+    }
+    result
+}
+
+async fn checkpoint_exclusively(shard: &Shard, state: &PartitionState) -> Result<(), StorageError> {
+    apply_committed(shard, state).await;
+    state.tree().rebalance().await?;
+    state.check_serving()?;
+    let need = LogNeed { applied: state.applied(), first_after: state.needed_after_checkpoint() };
+    let generation = state.tree().checkpoint(position_of(shard, state, need)).await?;
+    if !state.is_materialised() {
+        materialise(shard, state).await?;
+        state.mark_materialised();
+    }
+    state.superblock_written(need);
+    if let Some(wal) = shard.wal.get() {
+        wal.append_checkpoint_done(state.spec().id, TERM, generation, need.applied);
+    }
+    shard.release_log();
+    Ok(())
+}
+
+fn position_of(shard: &Shard, state: &PartitionState, need: LogNeed) -> CheckpointPosition {
+    CheckpointPosition {
+        applied_index: need.applied,
+        applied_term: TERM,
+        needed: need.first_after.unwrap_or_else(|| shard.end_of_log()),
+        hybrid_time_max: state.clock(),
+    }
+}
+
+/// Before the log behind a first checkpoint may go, somebody else must know that the file exists.
+async fn materialise(shard: &Shard, state: &PartitionState) -> Result<(), StorageError> {
+    let file_uuid = state.tree().file_uuid().expect("a checkpoint makes the file");
+    let id = state.spec().id;
+    if id == CATALOG_PARTITION {
+        shard.facts.record_catalog_file(&shard.handle, file_uuid).await
+    } else {
+        (shard.hooks.materialised)(id, file_uuid).await
+    }
+}
+
+async fn checkpoint_dirtiest(shard: &Shard) -> Result<(), StorageError> {
+    let enough = shard.shares.pool_bytes / 4;
+    for state in shard.oldest_first() {
+        if shard.dirty_bytes() <= enough {
+            break;
+        }
+        if state.tree().dirty_bytes() > 0 {
+            checkpoint_partition(shard, &state).await?;
+        }
+    }
+    Ok(())
+}
+
+async fn release_oldest_log(shard: &Shard) -> Result<(), StorageError> {
+    for state in shard.oldest_first() {
+        if shard.log_pressure() < LogPressure::Relieved {
+            break;
+        }
+        settle_partition(shard, &state).await?;
+    }
+    Ok(())
+}
+
+async fn pause_after_failure(shard: &Shard, error: &StorageError) {
+    if !shard.closing.get() {
+        tracing::error!(%error, "checkpoint failed; the old tree stays in force and the log keeps the changes");
+        shard.handle.sleep(RETRY_AFTER).await;
+    }
+}
+
+async fn wait_until_due(shard: &Shard, last_round: MonotonicTime) -> Option<Due> {
+    if let Some(due) = shard.checkpoint_due() {
+        return Some(due);
+    }
+    let writes_before = shard.write_count.get();
+    let woken = timeout(&shard.handle, IDLE, shard.checkpoint_wanted.notified()).await.is_some();
+    if woken || shard.options.hold_checkpoints {
+        return None;
+    }
+    if shard.write_count.get() == writes_before && shard.has_unwritten_changes() {
+        return Some(Due::Idle);
+    }
+    (shard.handle.now() >= last_round + AGE_MAX).then_some(Due::Age)
+}
+
+/// How much of the shard's share of the log budget is used.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum LogPressure {
+    /// Less than a sixth.
+    Low,
+    /// A round that was begun goes on.
+    Relieved,
+    /// More than a third: a round begins.
+    High,
+}
+
+impl Shard {
+    /// Wakes the checkpointer when something has become due. Cheap; called after every batch.
+    pub(super) fn consider_checkpoint(&self) {
+        if self.checkpoint_due().is_some() {
+            self.checkpoint_wanted.notify_all();
+        }
+    }
+
+    fn checkpoint_due(&self) -> Option<Due> {
+        if self.options.hold_checkpoints {
+            return None;
+        }
+        if self.pool.dirty_bytes() >= self.shares.pool_bytes / 2 {
+            return Some(Due::Memory);
+        }
+        (self.log_pressure() == LogPressure::High && self.has_log_needs()).then_some(Due::Log)
+    }
+
+    fn log_pressure(&self) -> LogPressure {
+        let Some(wal) = self.wal.get() else { return LogPressure::Low };
+        let (used, budget) = (wal.used_bytes(), wal.budget_bytes());
+        if used >= budget / 3 {
+            LogPressure::High
+        } else if used >= budget / 6 {
+            LogPressure::Relieved
+        } else {
+            LogPressure::Low
+        }
+    }
+
+    fn has_log_needs(&self) -> bool {
+        self.partitions.borrow().values().any(|state| state.log_needs().oldest().is_some())
+    }
+
+    fn has_unwritten_changes(&self) -> bool {
+        self.partitions
+            .borrow()
+            .values()
+            .any(|state| state.has_unwritten_changes() || state.log_needs().copy_releases_log())
+    }
+
+    /// Partitions by the log that they hold back, oldest first; then the dirtiest.
+    fn oldest_first(&self) -> Vec<Rc<PartitionState>> {
+        let mut states = self.partitions_snapshot();
+        states.sort_by_key(|state| {
+            let oldest = state.log_needs().oldest();
+            (oldest.is_none(), oldest, std::cmp::Reverse(state.tree().dirty_bytes()))
+        });
+        states
+    }
+}

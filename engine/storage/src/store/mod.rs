@@ -1,0 +1,282 @@
+//! One shard's storage: its log, its buffer pool and the partitions it owns.
+//!
+//! Everything here runs on one thread and shares nothing with other shards. Tasks of a shard meet only between
+//! awaits, so state lives in cells; a borrow never lasts across an await.
+//!
+//! Invariants: frames become durable in order, so a partition's committed index only grows; a log position is
+//! released only when both superblocks of every partition are past it.
+
+mod apply;
+mod checkpointer;
+mod log_release;
+mod start;
+
+pub(crate) use log_release::{LogNeed, LogNeeds};
+pub use start::{ReplayReport, StoreHooks};
+
+use std::{
+    cell::{Cell, OnceCell, RefCell},
+    collections::{BTreeMap, VecDeque},
+    path::PathBuf,
+    rc::Rc,
+    sync::Arc,
+    time::Duration,
+};
+
+use basalt_runtime::{Handle, local::Event};
+
+use crate::{
+    cache::BufferPool,
+    error::StorageError,
+    ids::{CATALOG_PARTITION, EntryIndex, FrameSequence, HybridTime, LogPosition, PartitionId},
+    options::{MemoryShares, StoreOptions},
+    partition::{Partition, PartitionSpec, PartitionState, WriteBatch},
+    recovery::NodeFacts,
+    wal::{Ticket, Wal},
+};
+
+/// The term of every entry while there is no replication.
+pub(crate) const TERM: u64 = 1;
+
+/// Counts and levels of one shard's storage.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct StoreMetrics {
+    /// Partitions open on this shard.
+    pub partition_count: usize,
+    /// Bytes of log that cannot be released yet.
+    pub log_used_bytes: u64,
+    /// Bytes of log this shard may use.
+    pub log_budget_bytes: u64,
+    /// Bytes of pages changed since their last checkpoint.
+    pub dirty_bytes: u64,
+    /// Bytes of entries that no tree holds yet.
+    pub overlay_bytes: u64,
+    /// Checkpoints completed since the start.
+    pub checkpoint_count: u64,
+    /// Checkpoints that failed before their superblock, since the start.
+    pub checkpoint_failure_count: u64,
+}
+
+/// One shard's storage. Cheap to clone; stays on its shard.
+#[derive(Clone)]
+pub struct ShardStore {
+    shard: Rc<Shard>,
+}
+
+impl ShardStore {
+    /// The partition `id`, if this shard owns it.
+    pub fn partition(&self, id: PartitionId) -> Option<Partition> {
+        let state = self.shard.partitions.borrow().get(&id).cloned()?;
+        Some(Partition::new(Rc::clone(&self.shard), state))
+    }
+
+    /// Opens a new, empty partition. Costs no file, page or sync: the catalog entry that names it is its creation.
+    ///
+    /// # Panics
+    /// If this shard has a partition of that id: ids are never reused.
+    pub fn create_partition(&self, spec: PartitionSpec) -> Partition {
+        let tree = self.shard.empty_tree(&spec);
+        let state = PartitionState::new(spec, tree, EntryIndex::default(), HybridTime::default());
+        let state = self.shard.adopt(state);
+        Partition::new(Rc::clone(&self.shard), state)
+    }
+
+    /// Closes the partition and removes its file. The catalog entry that drops it must be durable before.
+    pub async fn drop_partition(&self, id: PartitionId) -> Result<(), StorageError> {
+        let Some(state) = self.shard.partitions.borrow_mut().remove(&id) else {
+            return Err(StorageError::UnknownPartition(id));
+        };
+        state.mark_dropped();
+        self.shard.forget_overlay(&state);
+        state.tree().remove_file().await?;
+        self.shard.release_log();
+        Ok(())
+    }
+
+    /// Writes every partition's committed entries into its file, and both its superblocks past them.
+    pub async fn checkpoint(&self) -> Result<(), StorageError> {
+        checkpointer::checkpoint_all(&self.shard).await
+    }
+
+    /// Refuses new writes, makes the logged ones durable, checkpoints for at most `checkpoint_time`, oldest first,
+    /// and seals the log. What was not checkpointed is in the log.
+    pub async fn close(&self, checkpoint_time: Duration) -> Result<(), StorageError> {
+        self.shard.closing.set(true);
+        self.shard.wake_all();
+        checkpointer::checkpoint_until(&self.shard, self.shard.handle.now() + checkpoint_time).await;
+        match self.shard.wal.get() {
+            Some(wal) => wal.seal_and_close().await,
+            None => Ok(()),
+        }
+    }
+
+    /// Counts and levels.
+    pub fn metrics(&self) -> StoreMetrics {
+        let shard = &self.shard;
+        let wal = shard.wal.get();
+        StoreMetrics {
+            partition_count: shard.partitions.borrow().len(),
+            log_used_bytes: wal.map_or(0, Wal::used_bytes),
+            log_budget_bytes: wal.map_or(0, Wal::budget_bytes),
+            dirty_bytes: shard.dirty_bytes(),
+            overlay_bytes: shard.overlay_bytes.get(),
+            checkpoint_count: shard.checkpoint_count.get(),
+            checkpoint_failure_count: shard.checkpoint_failure_count.get(),
+        }
+    }
+}
+
+/// The state behind a [`ShardStore`] and its partitions.
+pub(crate) struct Shard {
+    handle: Handle,
+    directory: PathBuf,
+    shard_count: u16,
+    options: StoreOptions,
+    shares: MemoryShares,
+    facts: Arc<NodeFacts>,
+    hooks: StoreHooks,
+    pool: BufferPool,
+    /// Set when the shard goes live; before, partitions can only be read.
+    wal: OnceCell<Wal>,
+    partitions: RefCell<BTreeMap<PartitionId, Rc<PartitionState>>>,
+    /// Partitions with entries that are not durable yet, in the order of their first such entry.
+    uncommitted: RefCell<Vec<Rc<PartitionState>>>,
+    durable_seen: Cell<FrameSequence>,
+    /// Partitions with committed entries that their trees lack.
+    apply_queue: RefCell<VecDeque<Rc<PartitionState>>>,
+    overlay_bytes: Cell<u64>,
+    recycling: Cell<bool>,
+    device_full: Cell<bool>,
+    closing: Cell<bool>,
+    entry_appended: Event,
+    entries_applied: Event,
+    checkpoint_wanted: Event,
+    /// Entries logged since the start; tells whether the shard is idle.
+    write_count: Cell<u64>,
+    checkpoint_count: Cell<u64>,
+    checkpoint_failure_count: Cell<u64>,
+}
+
+impl Shard {
+    pub(crate) fn handle(&self) -> &Handle {
+        &self.handle
+    }
+
+    pub(crate) fn wal(&self) -> Result<&Wal, StorageError> {
+        self.wal.get().ok_or(StorageError::Closed)
+    }
+
+    /// Waits until a write to `partition` may be evaluated: there is room for its entry in the log and in memory.
+    ///
+    /// The catalog never waits, nor does a closing shard refuse it: a checkpoint that is to make room may have to
+    /// write to it first. Its entries are few and small.
+    pub(crate) async fn admit_write(&self, partition: PartitionId) -> Result<(), StorageError> {
+        if partition == CATALOG_PARTITION {
+            return self.wal().map(|_open| ());
+        }
+        loop {
+            if self.closing.get() {
+                return Err(StorageError::Closed);
+            }
+            if self.overlay_bytes.get() <= self.shares.overlay_bytes {
+                break;
+            }
+            if self.device_full.get() {
+                return Err(StorageError::Full { path: self.directory.clone() });
+            }
+            self.entries_applied.notified().await;
+        }
+        self.wal()?.room(u64::from(self.options.frame_soft_limit_bytes)).await
+    }
+
+    /// Appends one entry's effects to the open frame.
+    pub(crate) fn append_effects(
+        &self,
+        partition: PartitionId,
+        index: EntryIndex,
+        hybrid_time: HybridTime,
+        batch: &WriteBatch,
+    ) -> Ticket {
+        let wal = self.wal.get().expect("a write is admitted only while the log is open");
+        wal.append_effects(partition, TERM, index, hybrid_time, batch.changes(), batch.bytes())
+    }
+
+    pub(crate) fn position_of(&self, ticket: Ticket) -> LogPosition {
+        let wal = self.wal.get().expect("tickets come from an open log");
+        LogPosition { stream: wal.stream(), lsn: ticket.lsn }
+    }
+
+    /// Takes note of an entry that was logged but is not durable yet, and of the memory that it holds.
+    pub(crate) fn entry_pending(&self, state: &Rc<PartitionState>, ticket: Ticket, index: EntryIndex, bytes: u64) {
+        if state.await_commit(index, ticket) {
+            self.uncommitted.borrow_mut().push(Rc::clone(state));
+        }
+        self.overlay_bytes.set(self.overlay_bytes.get() + bytes);
+        self.write_count.set(self.write_count.get() + 1);
+        self.entry_appended.notify_all();
+    }
+
+    /// Commits what has become durable. Cheap when nothing has.
+    pub(crate) fn advance_committed(&self) {
+        let Some(wal) = self.wal.get() else { return };
+        let durable = wal.durable_frame();
+        if self.durable_seen.replace(durable) == durable {
+            return;
+        }
+        self.uncommitted.borrow_mut().retain(|state| {
+            let all_committed = state.advance_committed(|ticket| ticket.frame <= durable);
+            self.queue_for_apply(state);
+            !all_committed
+        });
+    }
+
+    /// Opens `state`'s partition on this shard.
+    fn adopt(&self, state: PartitionState) -> Rc<PartitionState> {
+        let id = state.spec().id;
+        let state = Rc::new(state);
+        let previous = self.partitions.borrow_mut().insert(id, Rc::clone(&state));
+        assert!(previous.is_none(), "partition ids are never reused");
+        state
+    }
+
+    fn queue_for_apply(&self, state: &Rc<PartitionState>) {
+        if state.applied() < state.committed() && !state.mark_queued(true) {
+            self.apply_queue.borrow_mut().push_back(Rc::clone(state));
+        }
+    }
+
+    fn release_overlay_bytes(&self, bytes: u64) {
+        self.overlay_bytes.set(self.overlay_bytes.get() - bytes);
+        self.entries_applied.notify_all();
+    }
+
+    /// A dropped partition's entries need not be applied any more.
+    fn forget_overlay(&self, state: &PartitionState) {
+        let bytes = state.overlay().bytes();
+        self.release_overlay_bytes(bytes);
+    }
+
+    /// While the device is full, writes that would need more of it are refused instead of waiting for ever.
+    fn set_device_full(&self, full: bool) {
+        if self.device_full.replace(full) != full {
+            self.entries_applied.notify_all();
+            if let Some(wal) = self.wal.get() {
+                wal.set_device_full(full);
+            }
+        }
+    }
+
+    fn dirty_bytes(&self) -> u64 {
+        self.partitions.borrow().values().map(|state| state.tree().dirty_bytes()).sum()
+    }
+
+    fn partitions_snapshot(&self) -> Vec<Rc<PartitionState>> {
+        self.partitions.borrow().values().cloned().collect()
+    }
+
+    fn wake_all(&self) {
+        self.entry_appended.notify_all();
+        self.entries_applied.notify_all();
+        self.checkpoint_wanted.notify_all();
+    }
+}
