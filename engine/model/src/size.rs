@@ -67,8 +67,7 @@ impl ItemRef<'_> {
     }
 }
 
-/// What an item may weigh after an `UpdateItem`: the item itself, or the item without its key attributes but with
-/// a fixed cost for the update and its actions, whichever is more.
+/// The actions of an update, as far as they count against the limit.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct UpdateActions {
     /// Actions that write a value: SET, ADD, and DELETE that leaves members.
@@ -77,7 +76,9 @@ pub struct UpdateActions {
     pub clearing_count: usize,
 }
 
-/// The size that is held against [`ITEM_BYTES_MAX`] for an item made by `UpdateItem` outside of transactions.
+/// The size that is held against [`ITEM_BYTES_MAX`] for an item made by `UpdateItem` outside of transactions: the
+/// item itself, or the item without its key attributes but with a fixed cost for the update and its actions,
+/// whichever is more.
 pub fn updated_size_bytes(item_bytes: usize, key_attributes_bytes: usize, actions: UpdateActions) -> usize {
     let cost = 3 + 19 * actions.writing_count + 2 * actions.clearing_count;
     item_bytes.max(item_bytes - key_attributes_bytes + cost)

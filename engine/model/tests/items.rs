@@ -143,6 +143,17 @@ proptest! {
     }
 
     #[test]
+    fn sets_unite_and_subtract_as_sets(left in set("[a-d]"), right in set("[a-d]")) {
+        use std::collections::BTreeSet;
+        let (a, b): (BTreeSet<&String>, BTreeSet<&String>) = (left.iter().collect(), right.iter().collect());
+        prop_assert!(left.union(&right).iter().eq(a.union(&b).copied()));
+        let difference: Vec<String> = left.difference(&right).map(Set::into_members).unwrap_or_default();
+        prop_assert!(difference.iter().eq(a.difference(&b).copied()));
+        prop_assert!(a.iter().all(|member| left.contains_member(member)));
+        prop_assert!(b.difference(&a).all(|member| !left.contains_member(member)));
+    }
+
+    #[test]
     fn damaged_items_are_read_without_a_panic(
         item in item(),
         damage in vec((any::<prop::sample::Index>(), any::<u8>()), 1..4),
