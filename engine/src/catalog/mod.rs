@@ -1,0 +1,29 @@
+//! What tables there are and where their items lie.
+//!
+//! The truth is in partition 0, which shard 0 owns; every shard works by an immutable snapshot of it. Tables and
+//! partitions cost nothing beyond their rows until something is written to them.
+//!
+//! Invariants:
+//! - A table's partitions cover the hash space without gap or overlap.
+//! - Numbers of tables and partitions are never given twice, also after a drop and a restart.
+//! - Nobody learns of a change before its entry is durable.
+//!
+//! Bytes: format-spec/spec/catalog.md.
+
+mod draft;
+mod loaded;
+mod rows;
+mod settings;
+mod snapshot;
+mod table;
+mod table_id;
+mod writer;
+
+pub(crate) use draft::{NextNumber, TableDraft};
+pub(crate) use loaded::LoadedCatalog;
+pub(crate) use settings::TableSettings;
+pub use settings::{BillingMode, DeletionProtection, OnDemandMaximum, TableClass};
+pub(crate) use snapshot::Catalog;
+pub(crate) use table::{Table, TablePartition, equal_hash_ranges, owner_of};
+pub use table_id::TableId;
+pub(crate) use writer::{CatalogWriter, Claim};

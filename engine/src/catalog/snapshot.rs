@@ -1,0 +1,61 @@
+//! The catalog as of one moment: what every shard looks tables up in.
+//!
+//! Immutable and shared. Shard 0 makes the next snapshot from the one before and sends it to every shard; a shard
+//! only ever replaces its snapshot by a later one.
+
+use std::{collections::BTreeMap, sync::Arc};
+
+use super::Table;
+
+/// All tables as of one change of the catalog.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Catalog {
+    /// Counts changes since the engine was opened; tells which of two snapshots is the later.
+    version: u64,
+    tables: BTreeMap<Arc<str>, Arc<Table>>,
+}
+
+impl Catalog {
+    /// The first snapshot after a start.
+    pub(crate) fn of_tables(tables: impl IntoIterator<Item = Table>) -> Self {
+        let by_name = |table: Table| (Arc::clone(&table.name), Arc::new(table));
+        Self { version: 1, tables: tables.into_iter().map(by_name).collect() }
+    }
+
+    pub(crate) fn version(&self) -> u64 {
+        self.version
+    }
+
+    pub(crate) fn table(&self, name: &str) -> Option<&Arc<Table>> {
+        self.tables.get(name)
+    }
+
+    /// Every table, in the order of their names' bytes.
+    pub(crate) fn tables(&self) -> impl Iterator<Item = &Arc<Table>> {
+        self.tables.values()
+    }
+
+    /// Tables whose names follow `name`, in the order of their bytes.
+    pub(crate) fn tables_after(&self, name: &str) -> impl Iterator<Item = &Arc<Table>> {
+        use std::ops::Bound::{Excluded, Unbounded};
+        self.tables.range::<str, _>((Excluded(name), Unbounded)).map(|(_, table)| table)
+    }
+
+    /// The next snapshot: with `table`, in place of the one of its name if there is one.
+    pub(crate) fn with(&self, table: Table) -> Self {
+        let mut next = self.next();
+        next.tables.insert(Arc::clone(&table.name), Arc::new(table));
+        next
+    }
+
+    /// The next snapshot: without the table of this name.
+    pub(crate) fn without(&self, name: &str) -> Self {
+        let mut next = self.next();
+        next.tables.remove(name);
+        next
+    }
+
+    fn next(&self) -> Self {
+        Self { version: self.version + 1, tables: self.tables.clone() }
+    }
+}

@@ -1,0 +1,112 @@
+//! A table as every shard knows it, and which shard owns which part of it.
+
+use std::sync::Arc;
+
+use basalt_format::key_encoding::SECRET_BYTES;
+use basalt_model::{KeyCodec, KeySchema};
+use basalt_runtime::ShardIndex;
+use basalt_storage::{PartitionId, PartitionSpec};
+
+use super::{TableId, TableSettings};
+
+/// One table of a catalog snapshot. Never changes: a changed table is another one of the next snapshot.
+#[derive(Debug, Clone)]
+pub(crate) struct Table {
+    pub(crate) name: Arc<str>,
+    pub(crate) id: TableId,
+    /// The table's number in partition specs; from the same counter as partition ids.
+    pub(crate) number: u64,
+    pub(crate) created_unix_us: u64,
+    /// Seeds the hash of partition keys, so that nobody can aim all keys at one partition.
+    pub(crate) hash_secret: [u8; SECRET_BYTES],
+    /// The schema, and the secret made ready for use.
+    pub(crate) keys: KeyCodec,
+    pub(crate) settings: TableSettings,
+    /// In the order of their hash ranges, which cover the whole space without gap or overlap.
+    pub(crate) partitions: Vec<TablePartition>,
+}
+
+/// A hash range of a table: one B+tree.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct TablePartition {
+    pub(crate) id: PartitionId,
+    pub(crate) hash_first: u64,
+    /// Inclusive.
+    pub(crate) hash_last: u64,
+}
+
+impl Table {
+    /// Partition key and sort key.
+    pub(crate) fn schema(&self) -> &KeySchema {
+        self.keys.schema()
+    }
+
+    /// The partition that holds `hash`.
+    pub(crate) fn partition_of(&self, hash: u64) -> &TablePartition {
+        let index = self.partitions.partition_point(|partition| partition.hash_last < hash);
+        self.partitions.get(index).expect("a table's partitions cover every hash")
+    }
+
+    /// The partitions that hold the hashes from `first` to `last`, in their order.
+    pub(crate) fn partitions_within(&self, first: u64, last: u64) -> impl Iterator<Item = &TablePartition> {
+        let start = self.partitions.partition_point(move |partition| partition.hash_last < first);
+        self.partitions.iter().skip(start).take_while(move |partition| partition.hash_first <= last)
+    }
+
+    /// What storage needs to know of one of this table's partitions, given the file it got at its first checkpoint.
+    pub(crate) fn spec_of(&self, partition: &TablePartition, file_uuid: Option<[u8; 16]>) -> PartitionSpec {
+        PartitionSpec {
+            id: partition.id,
+            table: self.number,
+            hash_range: (partition.hash_first, partition.hash_last),
+            hash_secret: self.hash_secret,
+            materialised: file_uuid,
+        }
+    }
+}
+
+impl TablePartition {
+    /// The shard that owns this partition while `shard_count` shards run.
+    pub(crate) fn owner(&self, shard_count: u16) -> ShardIndex {
+        owner_of(self.id, shard_count)
+    }
+}
+
+/// The owner of a partition: by its id, so that it needs no record and any shard count will do.
+pub(crate) fn owner_of(partition: PartitionId, shard_count: u16) -> ShardIndex {
+    let owner = partition.get() % u64::from(shard_count);
+    ShardIndex(u16::try_from(owner).expect("a remainder is less than the shard count"))
+}
+
+/// Cuts the hash space into `count` equal ranges, first and last hash of each.
+pub(crate) fn equal_hash_ranges(count: u16) -> impl Iterator<Item = (u64, u64)> {
+    let first = move |index: u16| (u128::from(index) << 64).div_ceil(u128::from(count));
+    (0..count).map(move |index| {
+        let last = first(index + 1) - 1;
+        let narrow = |hash: u128| u64::try_from(hash).expect("hashes are below 2^64");
+        (narrow(first(index)), narrow(last))
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn equal_ranges_cover_every_hash_once() {
+        for count in [1, 2, 3, 7, 64, 1000] {
+            let ranges: Vec<_> = equal_hash_ranges(count).collect();
+            assert_eq!(ranges.first().map(|range| range.0), Some(0));
+            assert_eq!(ranges.last().map(|range| range.1), Some(u64::MAX));
+            for pair in ranges.windows(2) {
+                assert_eq!(pair[0].1 + 1, pair[1].0, "{count} ranges");
+            }
+        }
+    }
+
+    #[test]
+    fn consecutive_partitions_have_different_owners() {
+        let owners: Vec<_> = (4..8).map(|id| owner_of(PartitionId::new(id), 3)).collect();
+        assert_eq!(owners, [1, 2, 0, 1].map(ShardIndex));
+    }
+}

@@ -1,0 +1,153 @@
+//! Changes the catalog durably: each change of a table is one entry of partition 0, nothing else.
+//!
+//! Owned by shard 0. A name that is being changed is claimed, so that two changes of one table never run together;
+//! changes of different tables share frames. Answers nothing and tells nobody: that comes after the entry.
+
+use std::{
+    cell::RefCell,
+    collections::{BTreeMap, btree_map::Entry},
+    sync::Arc,
+};
+
+use basalt_format::DecodeError;
+use basalt_storage::{Partition, PartitionId, Stop, View, WriteBatch};
+
+use super::{NextNumber, Table, TableDraft, rows};
+use crate::error::{Error, TableChange};
+
+/// The only writer of partition 0.
+pub(crate) struct CatalogWriter {
+    partition: Partition,
+    claims: RefCell<BTreeMap<Arc<str>, TableChange>>,
+}
+
+/// Keeps a table's name from other changes until it is dropped.
+pub(crate) struct Claim<'a> {
+    writer: &'a CatalogWriter,
+    name: Arc<str>,
+}
+
+impl Drop for Claim<'_> {
+    fn drop(&mut self) {
+        self.writer.claims.borrow_mut().remove(&self.name);
+    }
+}
+
+impl CatalogWriter {
+    pub(crate) fn new(partition: Partition) -> Self {
+        Self { partition, claims: RefCell::default() }
+    }
+
+    /// Takes a name for one change; refused while another has it.
+    pub(crate) fn claim(&self, name: &Arc<str>, change: TableChange) -> Result<Claim<'_>, Error> {
+        match self.claims.borrow_mut().entry(Arc::clone(name)) {
+            Entry::Occupied(taken) => Err(refusal(name, *taken.get(), change)),
+            Entry::Vacant(free) => {
+                free.insert(change);
+                Ok(Claim { writer: self, name: Arc::clone(name) })
+            }
+        }
+    }
+
+    /// Numbers a new table and its partitions and makes them durable.
+    pub(crate) async fn insert(&self, draft: &TableDraft) -> Result<Table, Error> {
+        self.change(|view, batch| {
+            let mut next = match view.get(&rows::counters_key())? {
+                Some(row) => rows::decode_counters(row.value)?,
+                None => NextNumber::FIRST,
+            };
+            let table = draft.number(&mut next);
+            put_row(batch, rows::counters_row(next));
+            put_row(batch, rows::table_row(&table));
+            for partition in &table.partitions {
+                put_row(batch, rows::partition_row(&table, partition));
+            }
+            Ok(table)
+        })
+        .await
+    }
+
+    /// Makes a table's changed settings durable.
+    pub(crate) async fn replace(&self, table: &Table) -> Result<(), Error> {
+        self.change(|_view, batch| {
+            put_row(batch, rows::table_row(table));
+            Ok(())
+        })
+        .await
+    }
+
+    /// Forgets a table and its partitions durably.
+    pub(crate) async fn remove(&self, table: &Table) -> Result<(), Error> {
+        self.change(|_view, batch| {
+            batch.delete(&rows::table_key(&table.name));
+            for partition in &table.partitions {
+                batch.delete(&rows::partition_key(partition.id));
+            }
+            Ok(())
+        })
+        .await
+    }
+
+    /// Remembers durably which file a partition got at its first checkpoint, unless its table is gone.
+    pub(crate) async fn note_file(&self, partition: PartitionId, file_uuid: [u8; 16]) -> Result<(), Error> {
+        let key = rows::partition_key(partition);
+        self.change(|view, batch| {
+            if let Some(row) = view.get(&key)? {
+                batch.put(&key, rows::with_file_uuid(row.value, file_uuid)?);
+            }
+            Ok(())
+        })
+        .await
+    }
+
+    /// Logs what `change` fills in as one entry and waits until it is durable.
+    async fn change<T>(
+        &self,
+        mut change: impl FnMut(&View<'_>, &mut WriteBatch) -> Result<T, Refused>,
+    ) -> Result<T, Error> {
+        let evaluated = self.partition.write(|view, batch| match change(view, batch) {
+            Ok(value) => Ok(Ok(value)),
+            Err(Refused::Stop(stop)) => Err(stop),
+            Err(Refused::Damaged(reason)) => {
+                assert!(batch.is_empty(), "rows are read before any is written");
+                Ok(Err(Error::DamagedItem(reason)))
+            }
+        });
+        let (outcome, commit) = evaluated.await?;
+        commit.wait().await?;
+        outcome
+    }
+}
+
+/// Why a change was not evaluated to its end.
+enum Refused {
+    /// A page is missing.
+    Stop(Stop),
+    /// A row breaks the format.
+    Damaged(DecodeError),
+}
+
+impl From<Stop> for Refused {
+    fn from(stop: Stop) -> Self {
+        Self::Stop(stop)
+    }
+}
+
+impl From<DecodeError> for Refused {
+    fn from(reason: DecodeError) -> Self {
+        Self::Damaged(reason)
+    }
+}
+
+fn put_row(batch: &mut WriteBatch, (key, value): rows::Row) {
+    batch.put(&key, value);
+}
+
+/// A name is taken: by its maker it exists already, for anybody else it is in use.
+fn refusal(name: &str, taken: TableChange, wanted: TableChange) -> Error {
+    let table_name = name.to_owned();
+    match (taken, wanted) {
+        (TableChange::Created, TableChange::Created) => Error::TableExists { table_name },
+        (change, _) => Error::TableInUse { table_name, change },
+    }
+}

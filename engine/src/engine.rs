@@ -1,0 +1,245 @@
+//! The engine's handle: opens a directory, carries operations to the shard that owns their item, closes.
+
+use std::{future::Future, path::Path, sync::Arc, time::Duration};
+
+use arc_swap::ArcSwapOption;
+use basalt_model::{Item, Value};
+use basalt_runtime::{Handle, Remote, ShardIndex, ShardSet};
+
+use crate::{
+    blocking::BlockingEngine,
+    error::Error,
+    open_error::OpenError,
+    operation::{
+        BatchGetItem, BatchGetItemOutput, BatchWriteItem, BatchWriteItemOutput, CreateTable, DeleteItem,
+        DeleteItemOutput, GetItem, GetItemOutput, ListTables, ListTablesOutput, PutItem, PutItemOutput,
+        Query, QueryOutput, Scan, ScanOutput, TableDescription, UpdateItem, UpdateItemOutput, UpdateTable,
+    },
+    options::EngineOptions,
+    recovery_report::RecoveryReport,
+    shard::{self, LocalEngine, ShardAccess, Shards},
+    threads,
+};
+
+/// How long a close may write checkpoints; what they do not reach is in the log.
+const CLOSE_CHECKPOINT_TIME: Duration = Duration::from_millis(500);
+
+/// An open database. Cheap to clone; its operations can be awaited on any executor.
+///
+/// When the last clone goes without [`Engine::close`], the shards end at once: nothing acknowledged is lost, and
+/// the next start replays the log.
+#[derive(Clone)]
+pub struct Engine {
+    life: Arc<Life>,
+}
+
+/// What ends with the last handle.
+struct Life {
+    shards: Arc<Shards>,
+    recovery_report: RecoveryReport,
+    /// The engine's own threads; `None` once they are joined, and on shards that somebody else runs.
+    threads: ArcSwapOption<ShardSet>,
+    /// Dropped to let the threads end.
+    leash: ArcSwapOption<threads::Leash>,
+}
+
+impl Engine {
+    /// Opens the database in `directory`, which is made if it is not there, and recovers it. Blocks.
+    ///
+    /// # Errors
+    /// When the directory cannot be used or must not be opened as it is; it is then unchanged.
+    pub fn open(directory: impl AsRef<Path>, options: EngineOptions) -> Result<Self, OpenError> {
+        options.validate()?;
+        let (set, leash) = threads::start(&options)?;
+        let shards = Arc::new(Shards::new(set.remotes().into(), options));
+        let recovery_report = threads::lead(&shards, directory.as_ref().to_owned())?;
+        let threads = ArcSwapOption::from_pointee(set);
+        let leash = ArcSwapOption::from_pointee(leash);
+        Ok(Self { life: Arc::new(Life { shards, recovery_report, threads, leash }) })
+    }
+
+    /// Opens the database on shards that somebody else runs, as a simulation does: one remote a shard, in order.
+    /// Must be awaited on the first of them, whose handle `leader` is.
+    ///
+    /// # Errors
+    /// As [`Engine::open`].
+    pub async fn open_on(
+        leader: Handle,
+        remotes: Vec<Remote>,
+        directory: impl AsRef<Path>,
+        options: EngineOptions,
+    ) -> Result<Self, OpenError> {
+        options.validate()?;
+        let shards = Arc::new(Shards::new(remotes.into(), options));
+        let recovery_report =
+            shard::start(leader, directory.as_ref().to_owned(), Arc::clone(&shards)).await?;
+        let (threads, leash) = (ArcSwapOption::empty(), ArcSwapOption::empty());
+        Ok(Self { life: Arc::new(Life { shards, recovery_report, threads, leash }) })
+    }
+
+    /// The same operations, waiting on the calling thread.
+    pub fn blocking(&self) -> BlockingEngine {
+        BlockingEngine::new(self.clone())
+    }
+
+    /// This engine's part on the shard that the caller runs on; `None` on any other thread.
+    pub fn local(&self) -> Option<LocalEngine> {
+        self.shards().local()
+    }
+
+    /// The ways to the shards, in their order: for work that is to run beside the engine's.
+    pub fn remotes(&self) -> &[Remote] {
+        self.shards().remotes()
+    }
+
+    /// The options that the engine was opened with.
+    pub fn options(&self) -> &EngineOptions {
+        &self.shards().options
+    }
+
+    /// What was found when the engine was opened.
+    pub fn recovery_report(&self) -> RecoveryReport {
+        self.life.recovery_report
+    }
+
+    /// Makes a table. It takes reads and writes when this answers.
+    pub async fn create_table(&self, request: CreateTable) -> Result<TableDescription, Error> {
+        self.anywhere(|local| async move { local.create_table(request).await }).await
+    }
+
+    /// Changes a table's settings.
+    pub async fn update_table(&self, request: UpdateTable) -> Result<TableDescription, Error> {
+        self.anywhere(|local| async move { local.update_table(request).await }).await
+    }
+
+    /// Deletes a table and everything in it.
+    pub async fn delete_table(&self, table_name: &str) -> Result<TableDescription, Error> {
+        let table_name = table_name.to_owned();
+        self.anywhere(|local| async move { local.delete_table(&table_name).await }).await
+    }
+
+    /// Tells what a table is, with its present counts.
+    pub async fn describe_table(&self, table_name: &str) -> Result<TableDescription, Error> {
+        let table_name = table_name.to_owned();
+        self.anywhere(|local| async move { local.describe_table(&table_name).await }).await
+    }
+
+    /// Lists the names of tables.
+    pub async fn list_tables(&self, request: ListTables) -> Result<ListTablesOutput, Error> {
+        self.anywhere(|local| async move { local.list_tables(request).await }).await
+    }
+
+    /// Creates an item or replaces it whole.
+    pub async fn put_item(&self, request: PutItem) -> Result<PutItemOutput, Error> {
+        let shard = self.owner(&request.table_name, &request.item);
+        self.shards().run(shard, |local| async move { local.put_item(request).await }).await
+    }
+
+    /// Reads one item.
+    pub async fn get_item(&self, request: GetItem) -> Result<GetItemOutput, Error> {
+        let shard = self.owner(&request.table_name, &request.key);
+        self.shards().run(shard, |local| async move { local.get_item(request).await }).await
+    }
+
+    /// Changes an item by an update expression, or creates it.
+    pub async fn update_item(&self, request: UpdateItem) -> Result<UpdateItemOutput, Error> {
+        let shard = self.owner(&request.table_name, &request.key);
+        self.shards().run(shard, |local| async move { local.update_item(request).await }).await
+    }
+
+    /// Removes an item; removing what is not there succeeds.
+    pub async fn delete_item(&self, request: DeleteItem) -> Result<DeleteItemOutput, Error> {
+        let shard = self.owner(&request.table_name, &request.key);
+        self.shards().run(shard, |local| async move { local.delete_item(request).await }).await
+    }
+
+    /// Reads a page of the items of one partition key.
+    pub async fn query(&self, request: Query) -> Result<QueryOutput, Error> {
+        self.anywhere(|local| async move { local.query(request).await }).await
+    }
+
+    /// Reads a page of a table's items.
+    pub async fn scan(&self, request: Scan) -> Result<ScanOutput, Error> {
+        self.anywhere(|local| async move { local.scan(request).await }).await
+    }
+
+    /// Reads items of several tables; each read stands alone.
+    pub async fn batch_get_item(&self, request: BatchGetItem) -> Result<BatchGetItemOutput, Error> {
+        self.anywhere(|local| async move { local.batch_get_item(request).await }).await
+    }
+
+    /// Writes items of several tables; each write is atomic by itself.
+    pub async fn batch_write_item(&self, request: BatchWriteItem) -> Result<BatchWriteItemOutput, Error> {
+        self.anywhere(|local| async move { local.batch_write_item(request).await }).await
+    }
+
+    /// Runs `work` on the shard that owns the items of a partition key, where it reads them in place.
+    ///
+    /// # Errors
+    /// When there is no such table, or the value is no partition key of it.
+    pub async fn on_shard<T, W, F>(&self, table_name: &str, partition_key: Value, work: W) -> Result<T, Error>
+    where
+        T: Send + 'static,
+        W: FnOnce(ShardAccess) -> F + Send + 'static,
+        F: Future<Output = T> + 'static,
+    {
+        let table_name = table_name.to_owned();
+        self.anywhere(|local| async move { local.on_shard(&table_name, partition_key, work).await }).await
+    }
+
+    /// Ends the engine: makes what is logged durable, checkpoints for at most half a second, seals the logs and
+    /// lets the shards end. Other handles answer [`Error::Closed`] from then on.
+    ///
+    /// # Errors
+    /// When a shard's log could not be sealed; nothing acknowledged is lost.
+    pub async fn close(self) -> Result<(), Error> {
+        let closing = self.anywhere(|local| async move {
+            local.on_every_shard(|shard| async move { shard.close(CLOSE_CHECKPOINT_TIME).await }).await
+        });
+        let closed = closing.await;
+        drop(self.life.leash.swap(None));
+        closed.map(|_every_shard| ())
+    }
+
+    /// Waits for the engine's threads to end, after a close. Blocks.
+    pub(crate) fn join(&self) {
+        if let Some(threads) = self.life.threads.swap(None).and_then(Arc::into_inner) {
+            threads.join();
+        }
+    }
+
+    fn shards(&self) -> &Arc<Shards> {
+        &self.life.shards
+    }
+
+    /// Runs `work` on the caller's own shard if it is on one, else on one that is picked by turns.
+    async fn anywhere<T, W, F>(&self, work: W) -> Result<T, Error>
+    where
+        T: Send + 'static,
+        W: FnOnce(LocalEngine) -> F + Send + 'static,
+        F: Future<Output = Result<T, Error>> + 'static,
+    {
+        self.shards().run(self.shards().near(), work).await
+    }
+
+    /// The shard that owns an item, as far as this thread can tell. A wrong guess costs a message, nothing else: the
+    /// shard looks again.
+    fn owner(&self, table_name: &str, item: &Item) -> ShardIndex {
+        let owner = self.shards().catalog().owner_of_item(table_name, item, self.shards().count());
+        owner.unwrap_or_else(|| self.shards().near())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn operations_can_be_awaited_on_any_thread() {
+        fn is_send<T: Send>(_: impl FnOnce(Engine) -> T) {}
+        is_send(|engine| async move { engine.put_item(PutItem::new("t", Item::new())).await });
+        is_send(|engine| async move { engine.scan(Scan::new("t")).await });
+        is_send(|engine| async move { engine.on_shard("t", Value::Null, |_access| async {}).await });
+        is_send(|engine| async move { engine.close().await });
+    }
+}

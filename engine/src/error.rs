@@ -1,0 +1,177 @@
+//! What an operation can fail with, by cause; DynamoDB's exception names are the server's.
+
+use basalt_format::DecodeError;
+use basalt_model::{
+    EncodedItem, KeyError,
+    expression::{ExpressionError, SchemaError, UpdateError},
+};
+use basalt_storage::StorageError;
+
+pub use crate::validation::ValidationError;
+
+/// An operation failed.
+#[derive(Debug, Clone, thiserror::Error)]
+#[non_exhaustive]
+pub enum Error {
+    /// The request breaks one of DynamoDB's rules; the text is DynamoDB's.
+    #[error(transparent)]
+    Validation(#[from] ValidationError),
+    /// There is no such table.
+    #[error("table {table_name} does not exist")]
+    TableNotFound {
+        /// The name asked for.
+        table_name: String,
+    },
+    /// A table of this name exists already, or is being made.
+    #[error("table {table_name} exists already")]
+    TableExists {
+        /// The name asked for.
+        table_name: String,
+    },
+    /// The table is being made, changed or deleted by another request.
+    #[error("table {table_name} is being {change}")]
+    TableInUse {
+        /// The table.
+        table_name: String,
+        /// What is being done to it.
+        change: TableChange,
+    },
+    /// The condition does not hold for the present item.
+    #[error("the condition does not hold")]
+    ConditionalCheckFailed {
+        /// The present item, if the request asked for it and if there is one.
+        item: Option<EncodedItem>,
+    },
+    /// The shard has as much work queued as it may; nothing was done.
+    #[error("the engine is overloaded")]
+    Overloaded,
+    /// The device is full: reads and deletes go on, other writes are refused.
+    #[error("the device is full")]
+    DiskFull,
+    /// A stored item's bytes break the format, although storage found them whole.
+    #[error("a stored item is damaged: {0}. Run `basaltctl verify` on the directory")]
+    DamagedItem(DecodeError),
+    /// Storage failed; the text tells where.
+    #[error(transparent)]
+    Storage(StorageError),
+    /// The engine is closing or closed.
+    #[error("the engine is closed")]
+    Closed,
+}
+
+/// What another request is doing to a table.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum TableChange {
+    /// It is being made.
+    Created,
+    /// Its settings are being changed.
+    Updated,
+    /// It is being deleted.
+    Deleted,
+}
+
+impl std::fmt::Display for TableChange {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        formatter.write_str(match self {
+            Self::Created => "created",
+            Self::Updated => "updated",
+            Self::Deleted => "deleted",
+        })
+    }
+}
+
+/// What the caller should do about an error.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum ErrorKind {
+    /// Change the request: it fails again as it is.
+    FixRequest,
+    /// The state forbids it: look at the item or table and decide.
+    Conflict,
+    /// Try again, later.
+    Retry,
+    /// Make room on the device.
+    FreeSpace,
+    /// Stored bytes are damaged: restore them, or run `basaltctl verify`.
+    Restore,
+    /// The engine is shut down: open it again.
+    Reopen,
+}
+
+impl Error {
+    /// What the caller should do about it.
+    pub fn kind(&self) -> ErrorKind {
+        match self {
+            Self::Validation(_) | Self::TableNotFound { .. } => ErrorKind::FixRequest,
+            Self::TableExists { .. } | Self::ConditionalCheckFailed { .. } => ErrorKind::Conflict,
+            Self::TableInUse { .. } | Self::Overloaded => ErrorKind::Retry,
+            Self::DiskFull => ErrorKind::FreeSpace,
+            Self::DamagedItem(_) | Self::Storage(StorageError::Corrupt { .. } | StorageError::Refused(_)) => {
+                ErrorKind::Restore
+            }
+            Self::Storage(_) => ErrorKind::Retry,
+            Self::Closed => ErrorKind::Reopen,
+        }
+    }
+}
+
+impl From<StorageError> for Error {
+    fn from(error: StorageError) -> Self {
+        match error {
+            StorageError::Closed => Self::Closed,
+            StorageError::Full { .. } => Self::DiskFull,
+            other => Self::Storage(other),
+        }
+    }
+}
+
+impl From<DecodeError> for Error {
+    fn from(reason: DecodeError) -> Self {
+        Self::DamagedItem(reason)
+    }
+}
+
+impl From<ExpressionError> for Error {
+    fn from(error: ExpressionError) -> Self {
+        Self::Validation(error.into())
+    }
+}
+
+impl From<SchemaError> for Error {
+    fn from(error: SchemaError) -> Self {
+        ExpressionError::from(error).into()
+    }
+}
+
+impl From<UpdateError> for Error {
+    fn from(error: UpdateError) -> Self {
+        match error {
+            UpdateError::Damaged(reason) => Self::DamagedItem(reason),
+            refused => Self::Validation(refused.into()),
+        }
+    }
+}
+
+impl From<KeyError> for Error {
+    fn from(error: KeyError) -> Self {
+        Self::Validation(error.into())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_full_device_and_a_closed_store_have_names_of_their_own() {
+        assert!(matches!(Error::from(StorageError::Full { path: "x".into() }), Error::DiskFull));
+        assert!(matches!(Error::from(StorageError::Closed), Error::Closed));
+    }
+
+    #[test]
+    fn kinds_tell_the_next_move() {
+        assert_eq!(Error::Overloaded.kind(), ErrorKind::Retry);
+        assert_eq!(Error::TableNotFound { table_name: "t".into() }.kind(), ErrorKind::FixRequest);
+        assert_eq!(Error::ConditionalCheckFailed { item: None }.kind(), ErrorKind::Conflict);
+    }
+}

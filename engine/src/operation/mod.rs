@@ -1,0 +1,42 @@
+//! The operations: one file each, with its request, its answer and how it runs.
+//!
+//! Requests hold model types that are already parsed: no JSON, no HTTP and no exception name is known here.
+
+mod batch_get_item;
+mod batch_write_item;
+mod delete_item;
+mod get_item;
+mod item_write;
+mod key_paths;
+mod page;
+mod put_item;
+mod query;
+mod return_values;
+mod scan;
+mod start_key;
+mod table;
+mod update_item;
+
+pub use batch_get_item::{
+    BATCH_GET_KEYS_MAX, BATCH_GET_REPLY_BYTES, BatchGetItem, BatchGetItemOutput, BatchGetTable,
+    BatchGetTableOutput,
+};
+pub(crate) use batch_get_item::{BatchRead, ReplyBudget};
+pub use batch_write_item::{
+    BATCH_WRITES_MAX, BatchWrite, BatchWriteItem, BatchWriteItemOutput, BatchWriteTable,
+    BatchWriteTableOutput,
+};
+pub(crate) use batch_write_item::{PlannedWrite, WritePlan};
+pub use delete_item::{DeleteItem, DeleteItemOutput};
+pub(crate) use get_item::GetPlan;
+pub use get_item::{GetItem, GetItemOutput};
+pub(crate) use item_write::{Decision, ItemEffect, ItemWrite};
+pub use page::{PAGE_BYTES, ResultPage, Select};
+pub(crate) use page::{PageBudget, PagePlan, PageRows};
+pub use put_item::{PutItem, PutItemOutput};
+pub use query::{Query, QueryOutput, ScanDirection};
+pub use return_values::{ReturnOld, ReturnValues};
+pub use scan::{Scan, ScanOutput};
+pub(crate) use table::TableCounts;
+pub use table::{CreateTable, ListTables, ListTablesOutput, TableDescription, TableStatus, UpdateTable};
+pub use update_item::{UpdateItem, UpdateItemOutput};

@@ -1,0 +1,208 @@
+//! The result page of Query and Scan: how much is read for it, and what is kept of that.
+
+use std::sync::Arc;
+
+use basalt_model::{
+    CapacityUnits, Consistency, EncodedItem, Item, ItemRef, KeyBytesRange, KeySchema,
+    expression::{Condition, Projection},
+};
+use basalt_storage::{Direction, KeyRange};
+
+use super::{get_item::project, key_paths};
+use crate::{
+    catalog::{Table, TablePartition},
+    error::{Error, ValidationError},
+};
+
+/// A page ends with the item that brings the bytes read, before any filter, to this many.
+pub const PAGE_BYTES: usize = 1 << 20;
+
+/// What a query or scan returns of the items it reads.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Select {
+    /// Whole items.
+    #[default]
+    AllAttributes,
+    /// What the index holds of them.
+    AllProjectedAttributes,
+    /// The paths of the projection.
+    SpecificAttributes,
+    /// Only how many there are.
+    Count,
+}
+
+/// One page of a query or scan.
+#[derive(Debug, Clone, Default)]
+pub struct ResultPage {
+    /// The items that passed the filter; empty for [`Select::Count`].
+    pub items: Vec<EncodedItem>,
+    /// How many items passed the filter.
+    pub count: u64,
+    /// How many items were read.
+    pub scanned_count: u64,
+    /// Where the next page starts; `None` at the end.
+    pub last_evaluated_key: Option<Item>,
+    /// Read units used.
+    pub capacity: CapacityUnits,
+}
+
+/// Which rows a page is made of, and what is done with each.
+#[derive(Debug)]
+pub(crate) struct PagePlan {
+    pub(crate) table: Arc<Table>,
+    /// The rows, if the page were large enough.
+    pub(crate) range: KeyBytesRange,
+    /// First and last hash of the keys in the range.
+    pub(crate) hashes: (u64, u64),
+    pub(crate) direction: Direction,
+    pub(crate) reading: RowReading,
+}
+
+/// What is done with each row, and with how many.
+#[derive(Debug)]
+pub(crate) struct RowReading {
+    pub(crate) filter: Option<Condition>,
+    pub(crate) projection: Option<Projection>,
+    pub(crate) select: Select,
+    pub(crate) consistency: Consistency,
+    pub(crate) limit: Option<u32>,
+}
+
+impl RowReading {
+    /// Checks what needs no table.
+    pub(crate) fn check_limit(&self) -> Result<(), Error> {
+        if self.limit == Some(0) { Err(ValidationError::LimitIsZero.into()) } else { Ok(()) }
+    }
+
+    /// Checks the projection's paths against the table's keys.
+    pub(crate) fn check_projection(&self, schema: &KeySchema) -> Result<(), Error> {
+        if let Some(projection) = &self.projection {
+            key_paths::check_projection(schema, projection)?;
+        }
+        Ok(())
+    }
+
+    /// Checks a query's filter, which must leave the key attributes to the key condition.
+    pub(crate) fn check_filter_of_query(&self, schema: &KeySchema) -> Result<(), Error> {
+        if let Some(filter) = &self.filter {
+            key_paths::check_query_filter(schema, filter)?;
+        }
+        Ok(())
+    }
+
+    /// Checks the paths of a scan's filter against the table's keys.
+    pub(crate) fn check_filter_of_scan(&self, schema: &KeySchema) -> Result<(), Error> {
+        if let Some(filter) = &self.filter {
+            key_paths::check_scan_filter(schema, filter)?;
+        }
+        Ok(())
+    }
+}
+
+impl PagePlan {
+    /// The partitions that hold rows of the range, in the order of their hashes.
+    pub(crate) fn partitions(&self) -> impl Iterator<Item = &TablePartition> {
+        let (first, last) = self.hashes;
+        self.table.partitions_within(first, last)
+    }
+
+    /// What is left of the range behind the last row that `part` has read.
+    pub(crate) fn rest<'a>(&'a self, last_key: &'a [u8]) -> KeyRange<'a> {
+        let whole = KeyRange::half_open(&self.range.start, &self.range.end);
+        if last_key.is_empty() { whole } else { whole.after(last_key, self.direction) }
+    }
+
+    /// How much one page may read.
+    pub(crate) fn budget(&self) -> PageBudget {
+        PageBudget { bytes: PAGE_BYTES, rows: self.reading.limit.map_or(u64::MAX, u64::from) }
+    }
+
+    /// The page, when all that it is made of has been read.
+    pub(crate) fn finish(&self, rows: PageRows) -> Result<ResultPage, Error> {
+        // A full page tells where it ended even if nothing follows, as DynamoDB's do.
+        let ended_early = rows.is_full();
+        let last_evaluated_key = ended_early.then(|| self.table.keys.decode(&rows.last_key)).transpose()?;
+        Ok(ResultPage {
+            items: rows.items,
+            count: rows.count,
+            scanned_count: rows.scanned_count,
+            last_evaluated_key,
+            capacity: CapacityUnits::for_read(rows.scanned_bytes, self.reading.consistency),
+        })
+    }
+}
+
+/// What a page may still read.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct PageBudget {
+    bytes: usize,
+    rows: u64,
+}
+
+/// Rows read for a page so far: progress that survives being stopped for a missing page of the tree.
+#[derive(Debug)]
+pub(crate) struct PageRows {
+    budget: PageBudget,
+    items: Vec<EncodedItem>,
+    count: u64,
+    scanned_count: u64,
+    scanned_bytes: usize,
+    /// The key of the last row read; empty before the first.
+    last_key: Vec<u8>,
+}
+
+impl PageRows {
+    pub(crate) fn within(budget: PageBudget) -> Self {
+        Self { budget, items: Vec::new(), count: 0, scanned_count: 0, scanned_bytes: 0, last_key: Vec::new() }
+    }
+
+    /// What may be read beyond these rows.
+    pub(crate) fn budget_left(&self) -> PageBudget {
+        self.budget
+    }
+
+    /// Whether no further row may be read.
+    pub(crate) fn is_full(&self) -> bool {
+        self.budget.bytes == 0 || self.budget.rows == 0
+    }
+
+    pub(crate) fn last_key(&self) -> &[u8] {
+        &self.last_key
+    }
+
+    /// Takes in the next row.
+    pub(crate) fn take(&mut self, reading: &RowReading, key: &[u8], item: ItemRef<'_>) -> Result<(), Error> {
+        self.count_row(key, item.size_bytes()?);
+        if let Some(filter) = &reading.filter
+            && !filter.matches(Some(item))?
+        {
+            return Ok(());
+        }
+        self.count += 1;
+        if reading.select != Select::Count {
+            self.items.push(project(item, reading.projection.as_ref())?);
+        }
+        Ok(())
+    }
+
+    /// Adds the rows of the next partition, read within what these had left.
+    pub(crate) fn append(&mut self, next: Self) {
+        self.budget = next.budget;
+        self.items.extend(next.items);
+        self.count += next.count;
+        self.scanned_count += next.scanned_count;
+        self.scanned_bytes += next.scanned_bytes;
+        if next.scanned_count > 0 {
+            self.last_key = next.last_key;
+        }
+    }
+
+    fn count_row(&mut self, key: &[u8], bytes: usize) {
+        self.scanned_count += 1;
+        self.scanned_bytes += bytes;
+        self.budget.rows -= 1;
+        self.budget.bytes = self.budget.bytes.saturating_sub(bytes);
+        self.last_key.clear();
+        self.last_key.extend_from_slice(key);
+    }
+}

@@ -1,0 +1,127 @@
+//! Plain numbers that shape an engine, with their defaults and bounds.
+
+use basalt_runtime::IoChoice;
+use basalt_storage::{OptionOutOfRange, StoreOptions};
+
+/// Options of one engine.
+#[derive(Debug, Clone)]
+pub struct EngineOptions {
+    /// Shards: executors of one core each. `None`: one for each core. It may differ from start to start.
+    pub shard_count: Option<u16>,
+    /// Bytes that pages, overlays, frames and requests of all shards may take.
+    pub memory_budget_bytes: u64,
+    /// Bytes of log to keep at most; `None`: an eighth of the data, within 8 MiB and 1 GiB.
+    pub log_budget_bytes: Option<u64>,
+    /// How files and sockets are driven.
+    pub io: IoChoice,
+    /// Keeps everything in memory: the directory is not touched, and all is gone at the end.
+    pub in_memory: bool,
+    /// Pins each shard's thread to a core.
+    pub pin_shards: bool,
+    /// The account in the resource names of tables: 12 digits.
+    pub account_id: String,
+    /// The region in the resource names of tables.
+    pub region: String,
+    /// For tests that need a long log: no checkpoint is started by itself.
+    pub hold_checkpoints: bool,
+}
+
+/// An option cannot be used.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum OptionsError {
+    /// A number lies outside its bounds.
+    #[error(transparent)]
+    OutOfRange(#[from] OptionOutOfRange),
+    /// The account id is not 12 digits, or is all zeros, which clients take for "another account".
+    #[error("account_id is {0:?}, must be 12 digits, not all zero")]
+    AccountId(String),
+    /// The region is empty or holds other characters than `a-z0-9-`.
+    #[error("region is {0:?}, must be lower-case letters, digits and dashes")]
+    Region(String),
+}
+
+impl EngineOptions {
+    /// More shards than any machine has cores for are a mistake.
+    pub const SHARD_COUNT_MAX: u16 = 1024;
+
+    /// Checks every option against its bounds.
+    pub fn validate(&self) -> Result<(), OptionsError> {
+        if let Some(count) = self.shard_count
+            && !(1..=Self::SHARD_COUNT_MAX).contains(&count)
+        {
+            let value = count.into();
+            return Err(OptionOutOfRange { option: "shard_count", value, bounds: "from 1 to 1024" }.into());
+        }
+        if !is_account_id(&self.account_id) {
+            return Err(OptionsError::AccountId(self.account_id.clone()));
+        }
+        if !is_region(&self.region) {
+            return Err(OptionsError::Region(self.region.clone()));
+        }
+        Ok(self.store_options().validate()?)
+    }
+
+    /// The part of the options that storage needs.
+    pub(crate) fn store_options(&self) -> StoreOptions {
+        StoreOptions {
+            memory_budget_bytes: self.memory_budget_bytes,
+            log_budget_bytes: self.log_budget_bytes,
+            hold_checkpoints: self.hold_checkpoints,
+            ..StoreOptions::default()
+        }
+    }
+}
+
+impl Default for EngineOptions {
+    fn default() -> Self {
+        let store = StoreOptions::default();
+        Self {
+            shard_count: None,
+            memory_budget_bytes: store.memory_budget_bytes,
+            log_budget_bytes: store.log_budget_bytes,
+            io: IoChoice::Auto,
+            in_memory: false,
+            pin_shards: true,
+            account_id: "123456789012".into(),
+            region: "us-east-1".into(),
+            hold_checkpoints: false,
+        }
+    }
+}
+
+fn is_account_id(text: &str) -> bool {
+    text.len() == 12
+        && text.bytes().all(|byte| byte.is_ascii_digit())
+        && text.bytes().any(|byte| byte != b'0')
+}
+
+fn is_region(text: &str) -> bool {
+    !text.is_empty() && text.bytes().all(|byte| matches!(byte, b'a'..=b'z' | b'0'..=b'9' | b'-'))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn defaults_are_within_their_bounds() {
+        assert_eq!(EngineOptions::default().validate(), Ok(()));
+    }
+
+    #[test]
+    fn each_option_is_held_to_its_bounds() {
+        let base = EngineOptions::default;
+        for broken in [
+            EngineOptions { shard_count: Some(0), ..base() },
+            EngineOptions { shard_count: Some(2000), ..base() },
+            EngineOptions { memory_budget_bytes: 1, ..base() },
+            EngineOptions { account_id: "000000000000".into(), ..base() },
+            EngineOptions { account_id: "12345".into(), ..base() },
+            EngineOptions { region: String::new(), ..base() },
+            EngineOptions { region: "EU west".into(), ..base() },
+        ] {
+            assert!(broken.validate().is_err(), "{broken:?} must be refused");
+        }
+    }
+}

@@ -1,0 +1,61 @@
+//! Where an item lies: its table, its key in the tree, and the hash that chooses its partition.
+
+use std::sync::Arc;
+
+use basalt_model::{Item, KeyBytes, KeyValue};
+use basalt_runtime::ShardIndex;
+
+use crate::{
+    catalog::{Catalog, Table, TablePartition},
+    error::Error,
+};
+
+/// The place of one item, whether or not it is there.
+#[derive(Debug, Clone)]
+pub(crate) struct ItemPlace {
+    pub(crate) table: Arc<Table>,
+    /// The row's key in its partition.
+    pub(crate) key: KeyBytes,
+    pub(crate) hash: u64,
+}
+
+impl ItemPlace {
+    /// The place of a whole item; what is wrong with its key attributes is told as of an item's.
+    pub(crate) fn of_item(table: &Arc<Table>, item: &Item) -> Result<Self, Error> {
+        Ok(Self::of(table, table.keys.encode_item(item)?))
+    }
+
+    /// The place that a request's key argument names: exactly the key attributes.
+    pub(crate) fn of_key(table: &Arc<Table>, key: &Item) -> Result<Self, Error> {
+        Ok(Self::of(table, table.keys.encode_key(key)?))
+    }
+
+    fn of(table: &Arc<Table>, key: KeyBytes) -> Self {
+        Self { table: Arc::clone(table), hash: key.hash(), key }
+    }
+
+    /// The partition that holds the item.
+    pub(crate) fn partition(&self) -> &TablePartition {
+        self.table.partition_of(self.hash)
+    }
+}
+
+impl Catalog {
+    /// The shard that owns an item, if the table is known and the item has a partition key.
+    pub(crate) fn owner_of_item(
+        &self,
+        table_name: &str,
+        item: &Item,
+        shard_count: u16,
+    ) -> Option<ShardIndex> {
+        let table = self.table(table_name)?;
+        let partition_key = item.get(&table.schema().partition.name)?.clone();
+        let hash = table.keys.hash(&KeyValue::try_from(partition_key).ok()?);
+        Some(table.partition_of(hash).owner(shard_count))
+    }
+
+    /// The table of a request.
+    pub(crate) fn expect(&self, table_name: &str) -> Result<&Arc<Table>, Error> {
+        self.table(table_name).ok_or_else(|| Error::TableNotFound { table_name: table_name.to_owned() })
+    }
+}

@@ -1,0 +1,91 @@
+//! Runs batches: the parts of each shard travel together, and all of them are in flight at once.
+
+use std::{cell::RefCell, collections::BTreeMap};
+
+use basalt_model::CapacityUnits;
+use basalt_runtime::{ShardIndex, join_all};
+
+use super::LocalEngine;
+use crate::{
+    error::Error,
+    operation::{
+        BatchGetItem, BatchGetItemOutput, BatchRead, BatchWriteItem, BatchWriteItemOutput, GetItemOutput,
+        PlannedWrite, ReplyBudget, WritePlan,
+    },
+    place::ItemPlace,
+};
+
+/// A member of a batch, by its place in the request, and what came of it.
+type Outcome<T> = ((usize, usize), T);
+
+impl LocalEngine {
+    /// Reads items of several tables; each read stands alone.
+    pub async fn batch_get_item(&self, request: BatchGetItem) -> Result<BatchGetItemOutput, Error> {
+        let mut plan = request.plan(&self.catalog())?;
+        let reads = self.by_owner(std::mem::take(&mut plan.reads), |read| &read.plan.place);
+        let parts = reads.into_iter().map(|(shard, reads)| {
+            self.run_on(shard, move |owner| async move { owner.read_batch_part(reads).await })
+        });
+        Ok(plan.finish(flatten(join_all(parts).await)?))
+    }
+
+    /// Writes items of several tables; each write is atomic by itself.
+    pub async fn batch_write_item(&self, request: BatchWriteItem) -> Result<BatchWriteItemOutput, Error> {
+        let mut plan = request.plan(&self.catalog())?;
+        let writes = self.by_owner(std::mem::take(&mut plan.writes), |write| write.plan.place());
+        let parts = writes.into_iter().map(|(shard, writes)| {
+            self.run_on(shard, move |owner| async move { Ok(owner.write_batch_part(writes).await) })
+        });
+        plan.finish(flatten(join_all(parts).await)?)
+    }
+
+    fn by_owner<T>(
+        &self,
+        members: Vec<T>,
+        place_of: impl Fn(&T) -> &ItemPlace,
+    ) -> BTreeMap<ShardIndex, Vec<T>> {
+        let mut by_owner: BTreeMap<_, Vec<T>> = BTreeMap::new();
+        for member in members {
+            by_owner.entry(self.owner(place_of(&member).partition())).or_default().push(member);
+        }
+        by_owner
+    }
+
+    /// Reads this shard's part. What does not fit into a reply is given up at once, so that a batch of large items
+    /// never holds more than a reply's worth of them.
+    async fn read_batch_part(
+        &self,
+        reads: Vec<BatchRead>,
+    ) -> Result<Vec<Outcome<Option<GetItemOutput>>>, Error> {
+        let budget = RefCell::new(ReplyBudget::default());
+        let running = reads.iter().map(|read| async {
+            let output = self.get_here(&read.plan).await?;
+            let fits = budget.borrow_mut().admits(output.item.as_ref());
+            Ok((read.at, fits.then_some(output)))
+        });
+        join_all(running).await.into_iter().collect()
+    }
+
+    /// Writes this shard's part: evaluated one after the other without waiting, then made durable by shared frames.
+    async fn write_batch_part(
+        &self,
+        writes: Vec<PlannedWrite>,
+    ) -> Vec<Outcome<Result<CapacityUnits, Error>>> {
+        let running = writes.iter().map(|write| async {
+            let result = match &write.plan {
+                WritePlan::Put(plan) => self.write_here(plan).await.map(|output| output.capacity),
+                WritePlan::Delete(plan) => self.write_here(plan).await.map(|output| output.capacity),
+            };
+            (write.at, result)
+        });
+        join_all(running).await
+    }
+}
+
+fn flatten<T>(parts: Vec<Result<Vec<T>, Error>>) -> Result<Vec<T>, Error> {
+    let mut all = Vec::new();
+    for part in parts {
+        all.extend(part?);
+    }
+    Ok(all)
+}

@@ -1,0 +1,206 @@
+//! One shard's part of the engine: routes each operation to the owner of its item and runs it there.
+//!
+//! Owned by one shard and never leaves it. Shards share nothing but queues and the catalog snapshot; every message
+//! carries its sender's snapshot, so nobody acts on an older catalog than the one he was asked under.
+//!
+//! Deliberately unknown here: what an operation does (`operation`), where bytes lie (storage).
+
+mod access;
+mod batches;
+mod items;
+mod pages;
+mod progress;
+mod registry;
+mod shards;
+mod start;
+mod tables;
+
+use std::{
+    cell::{Cell, OnceCell, RefCell},
+    future::Future,
+    rc::Rc,
+    sync::Arc,
+    time::Duration,
+};
+
+use basalt_runtime::{Handle, ShardIndex, join_all};
+use basalt_storage::{Partition, ShardStore};
+
+pub use access::ShardAccess;
+pub(crate) use shards::Shards;
+pub(crate) use start::start;
+
+use crate::{
+    catalog::{Catalog, CatalogWriter, Table, TablePartition},
+    error::Error,
+};
+
+/// Operations that other threads may have running on one shard; more are refused, not queued.
+const REMOTE_OPERATIONS_MAX: u32 = 65_536;
+
+/// The engine as seen from one of its shards: the same operations as [`crate::Engine`], without a message when the
+/// item is this shard's own. Cheap to clone; its futures stay on the shard.
+#[derive(Clone)]
+pub struct LocalEngine {
+    state: Rc<ShardState>,
+}
+
+struct ShardState {
+    handle: Handle,
+    store: ShardStore,
+    shards: Arc<Shards>,
+    catalog: RefCell<Arc<Catalog>>,
+    /// Shard 0 alone changes the catalog.
+    catalog_writer: OnceCell<CatalogWriter>,
+    remote_operations: Cell<u32>,
+}
+
+impl LocalEngine {
+    /// Makes the part of the engine on the handle's shard and lets messages find it for as long as the shard lives.
+    pub(crate) fn start(handle: Handle, store: ShardStore, shards: Arc<Shards>) -> Self {
+        let (number, shard) = (shards.number(), handle.shard());
+        let local = Self {
+            state: Rc::new(ShardState {
+                handle: handle.clone(),
+                store,
+                shards,
+                catalog: RefCell::default(),
+                catalog_writer: OnceCell::new(),
+                remote_operations: Cell::new(0),
+            }),
+        };
+        registry::register(number, shard, &local);
+        let kept = local.clone();
+        let keeper = handle.spawn(async move {
+            std::future::pending::<()>().await;
+            drop(kept);
+        });
+        keeper.detach();
+        local
+    }
+
+    /// The shard's executor.
+    pub fn handle(&self) -> &Handle {
+        &self.state.handle
+    }
+
+    /// Which shard this is.
+    pub fn shard(&self) -> ShardIndex {
+        self.state.handle.shard()
+    }
+
+    pub(crate) fn store(&self) -> &ShardStore {
+        &self.state.store
+    }
+
+    pub(crate) fn shards(&self) -> &Arc<Shards> {
+        &self.state.shards
+    }
+
+    /// The catalog as this shard knows it.
+    pub(crate) fn catalog(&self) -> Arc<Catalog> {
+        Arc::clone(&self.state.catalog.borrow())
+    }
+
+    fn become_catalog_writer(&self, writer: CatalogWriter) {
+        assert!(
+            self.state.catalog_writer.set(writer).is_ok(),
+            "the catalog has one writer for the engine's life"
+        );
+    }
+
+    /// Makes logged writes durable, checkpoints for at most `checkpoint_time` and seals this shard's log.
+    pub(crate) async fn close(&self, checkpoint_time: Duration) -> Result<(), Error> {
+        Ok(self.state.store.close(checkpoint_time).await?)
+    }
+
+    /// Counts an operation of another thread, as long as the guard lives.
+    fn admit(&self) -> Result<Admitted, Error> {
+        let running = self.state.remote_operations.get();
+        if running >= REMOTE_OPERATIONS_MAX {
+            return Err(Error::Overloaded);
+        }
+        self.state.remote_operations.set(running + 1);
+        Ok(Admitted { state: Rc::clone(&self.state) })
+    }
+
+    /// The table of this name.
+    pub(crate) fn table(&self, name: &str) -> Result<Arc<Table>, Error> {
+        self.state
+            .catalog
+            .borrow()
+            .table(name)
+            .cloned()
+            .ok_or_else(|| Error::TableNotFound { table_name: name.into() })
+    }
+
+    /// Replaces the snapshot if `catalog` is a later one.
+    pub(crate) fn adopt(&self, catalog: Arc<Catalog>) {
+        let mut current = self.state.catalog.borrow_mut();
+        if catalog.version() > current.version() {
+            *current = catalog;
+        }
+    }
+
+    /// Which shard owns a partition.
+    pub(crate) fn owner(&self, partition: &TablePartition) -> ShardIndex {
+        partition.owner(self.state.shards.count())
+    }
+
+    /// Runs `work` on shard `owner`: at once if that is this one, else by one message there and one back.
+    pub(crate) async fn run_on<T, W, F>(&self, owner: ShardIndex, work: W) -> Result<T, Error>
+    where
+        T: Send + 'static,
+        W: FnOnce(LocalEngine) -> F + Send + 'static,
+        F: Future<Output = Result<T, Error>> + 'static,
+    {
+        if owner == self.shard() {
+            return work(self.clone()).await;
+        }
+        let catalog = self.catalog();
+        self.state
+            .shards
+            .run(owner, move |local| {
+                local.adopt(catalog);
+                work(local)
+            })
+            .await
+    }
+
+    /// Runs `work` on all shards at once; the results are in the order of the shards.
+    pub(crate) async fn on_every_shard<T, W, F>(&self, work: W) -> Result<Vec<T>, Error>
+    where
+        T: Send + 'static,
+        W: Fn(LocalEngine) -> F + Clone + Send + 'static,
+        F: Future<Output = Result<T, Error>> + 'static,
+    {
+        let running = self.state.shards.indexes().map(|shard| self.run_on(shard, work.clone()));
+        join_all(running).await.into_iter().collect()
+    }
+
+    /// The partition of `table` that holds `hash`; it must be this shard's.
+    ///
+    /// A partition needs nothing of its own until its first write, so a new table's comes to be here, when it is
+    /// first asked for; unless the table has been dropped meanwhile.
+    pub(crate) fn partition(&self, table: &Table, hash: u64) -> Result<Partition, Error> {
+        let place = table.partition_of(hash);
+        if let Some(open) = self.state.store.partition(place.id) {
+            return Ok(open);
+        }
+        if self.table(&table.name)?.id != table.id {
+            return Err(Error::TableNotFound { table_name: table.name.to_string() });
+        }
+        Ok(self.state.store.create_partition(table.spec_of(place, None)))
+    }
+}
+
+/// An operation of another thread that runs here.
+struct Admitted {
+    state: Rc<ShardState>,
+}
+
+impl Drop for Admitted {
+    fn drop(&mut self) {
+        self.state.remote_operations.set(self.state.remote_operations.get() - 1);
+    }
+}

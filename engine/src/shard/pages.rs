@@ -1,0 +1,97 @@
+//! Fills the pages of Query and Scan, partition by partition, leaving the shard to others in between.
+
+use std::sync::Arc;
+
+use basalt_model::ItemRef;
+use basalt_storage::{Stop, View};
+
+use super::LocalEngine;
+use crate::{
+    error::Error,
+    operation::{PageBudget, PagePlan, PageRows, Query, QueryOutput, ResultPage, Scan, ScanOutput},
+};
+
+/// A page gives way to the shard's other tasks after this many rows, or when the task's time is up.
+const ROWS_BETWEEN_YIELDS: u32 = 256;
+/// How often the clock is asked for that.
+const ROWS_BETWEEN_CLOCKS: u32 = 32;
+
+/// Why reading rows of a partition stopped.
+enum Pause {
+    /// There are no more, or the page is full.
+    Done,
+    /// Others want the shard.
+    GiveWay,
+}
+
+impl LocalEngine {
+    /// Reads a page of the items of one partition key.
+    pub async fn query(&self, request: Query) -> Result<QueryOutput, Error> {
+        self.fill_page(request.plan(&self.catalog())?).await
+    }
+
+    /// Reads a page of a table's items.
+    pub async fn scan(&self, request: Scan) -> Result<ScanOutput, Error> {
+        self.fill_page(request.plan(&self.catalog())?).await
+    }
+
+    /// Visits the partitions of the plan's range in the order of their hashes until the page is full.
+    async fn fill_page(&self, plan: PagePlan) -> Result<ResultPage, Error> {
+        let plan = Arc::new(plan);
+        let mut page = PageRows::within(plan.budget());
+        for partition in plan.partitions() {
+            let (shared, hash, budget) = (Arc::clone(&plan), partition.hash_first, page.budget_left());
+            let rows = self.run_on(self.owner(partition), move |owner| async move {
+                owner.read_rows(&shared, hash, budget).await
+            });
+            page.append(rows.await?);
+            if page.is_full() {
+                break;
+            }
+        }
+        plan.finish(page)
+    }
+
+    /// Reads the plan's rows of this shard's partition that holds `hash`, within the budget.
+    async fn read_rows(&self, plan: &PagePlan, hash: u64, budget: PageBudget) -> Result<PageRows, Error> {
+        let partition = self.partition(&plan.table, hash)?;
+        let mut rows = PageRows::within(budget);
+        loop {
+            // A run that stops for a missing page has kept what it read: the next one goes on behind it.
+            let pause = partition.read(|view| self.read_some(plan, view, &mut rows)).await?;
+            match pause? {
+                Pause::Done => return Ok(rows),
+                Pause::GiveWay => self.handle().yield_now().await,
+            }
+        }
+    }
+
+    fn read_some(
+        &self,
+        plan: &PagePlan,
+        view: &View<'_>,
+        rows: &mut PageRows,
+    ) -> Result<Result<Pause, Error>, Stop> {
+        let last_key = rows.last_key().to_vec();
+        let mut cursor = view.cursor(plan.rest(&last_key), plan.direction);
+        for read in 1.. {
+            let Some((key, row)) = cursor.next()? else { return Ok(Ok(Pause::Done)) };
+            let taken = ItemRef::new(row.value).map_err(Error::from);
+            if let Err(error) = taken.and_then(|item| rows.take(&plan.reading, key, item)) {
+                return Ok(Err(error));
+            }
+            if rows.is_full() {
+                return Ok(Ok(Pause::Done));
+            }
+            if self.must_give_way(read) {
+                return Ok(Ok(Pause::GiveWay));
+            }
+        }
+        unreachable!("the rows between two yields are fewer than a u32 counts")
+    }
+
+    fn must_give_way(&self, rows_read: u32) -> bool {
+        rows_read >= ROWS_BETWEEN_YIELDS
+            || rows_read.is_multiple_of(ROWS_BETWEEN_CLOCKS) && self.handle().budget_is_spent()
+    }
+}

@@ -1,0 +1,180 @@
+//! Table operations: shard 0 makes the change durable, then every shard learns of it, then the client is answered.
+
+use std::{future::Future, sync::Arc};
+
+use basalt_runtime::ShardIndex;
+use basalt_storage::PartitionId;
+
+use super::LocalEngine;
+use crate::{
+    catalog::{Catalog, CatalogWriter, Claim, DeletionProtection, Table, TableDraft},
+    error::{Error, TableChange, ValidationError},
+    operation::{
+        CreateTable, ListTables, ListTablesOutput, TableCounts, TableDescription, TableStatus, UpdateTable,
+    },
+};
+
+/// Names told by one ListTables that asks for no number.
+const LIST_TABLES_DEFAULT: u32 = 100;
+
+/// The shard that owns the catalog, partition 0.
+pub(crate) const CATALOG_SHARD: ShardIndex = ShardIndex(0);
+
+impl LocalEngine {
+    /// Makes a table. It takes reads and writes when this answers, although the answer says CREATING, as DynamoDB's.
+    pub async fn create_table(&self, request: CreateTable) -> Result<TableDescription, Error> {
+        request.validate()?;
+        self.on_catalog_shard(|shard| async move { shard.create_table_here(request).await }).await
+    }
+
+    /// Changes a table's settings.
+    pub async fn update_table(&self, request: UpdateTable) -> Result<TableDescription, Error> {
+        self.on_catalog_shard(|shard| async move { shard.update_table_here(request).await }).await
+    }
+
+    /// Deletes a table and everything in it.
+    pub async fn delete_table(&self, table_name: &str) -> Result<TableDescription, Error> {
+        let table_name = table_name.to_owned();
+        self.on_catalog_shard(|shard| async move { shard.delete_table_here(&table_name).await }).await
+    }
+
+    /// Tells what a table is, with its present counts.
+    pub async fn describe_table(&self, table_name: &str) -> Result<TableDescription, Error> {
+        let table = self.table(table_name)?;
+        self.describe(&table, TableStatus::Active).await
+    }
+
+    /// Lists the names of tables.
+    pub async fn list_tables(&self, request: ListTables) -> Result<ListTablesOutput, Error> {
+        Ok(list_tables(&self.catalog(), &request))
+    }
+
+    /// Runs a change of the catalog as a task of its own: once begun it must come to its end, whether or not anybody
+    /// still waits, or shards would not learn of a durable change.
+    async fn on_catalog_shard<W, F>(&self, change: W) -> Result<TableDescription, Error>
+    where
+        W: FnOnce(LocalEngine) -> F + Send + 'static,
+        F: Future<Output = Result<TableDescription, Error>> + 'static,
+    {
+        self.shards().run(CATALOG_SHARD, change).await
+    }
+
+    async fn create_table_here(&self, request: CreateTable) -> Result<TableDescription, Error> {
+        let writer = self.catalog_writer();
+        if self.catalog().table(&request.table_name).is_some() {
+            return Err(Error::TableExists { table_name: request.table_name });
+        }
+        let settings = request.settings();
+        let name: Arc<str> = request.table_name.into();
+        let _claim = writer.claim(&name, TableChange::Created)?;
+        // One partition a shard: as many as can work at once.
+        let draft = TableDraft::new(name, request.key_schema, settings, self.shards().count(), self.handle());
+        let table = writer.insert(&draft).await?;
+        self.spread(self.catalog().with(table.clone())).await?;
+        self.describe(&table, TableStatus::Creating).await
+    }
+
+    async fn update_table_here(&self, request: UpdateTable) -> Result<TableDescription, Error> {
+        let (table, _claim) = self.claim_table(&request.table_name, TableChange::Updated)?;
+        let settings = request.settings_over(&table.settings, self.handle().unix_time())?;
+        let changed = Table { settings, ..Table::clone(&table) };
+        self.catalog_writer().replace(&changed).await?;
+        self.spread(self.catalog().with(changed.clone())).await?;
+        self.describe(&changed, TableStatus::Active).await
+    }
+
+    async fn delete_table_here(&self, table_name: &str) -> Result<TableDescription, Error> {
+        let (table, _claim) = self.claim_table(table_name, TableChange::Deleted)?;
+        if table.settings.deletion_protection == DeletionProtection::Enabled {
+            return Err(ValidationError::DeletionProtected.into());
+        }
+        let description = self.describe(&table, TableStatus::Deleting).await?;
+        self.catalog_writer().remove(&table).await?;
+        self.spread(self.catalog().without(table_name)).await?;
+        self.on_every_shard(move |shard| {
+            let table = Arc::clone(&table);
+            async move { shard.drop_partitions(&table) }
+        })
+        .await?;
+        Ok(description)
+    }
+
+    /// An existing table that no other request is changing.
+    fn claim_table(&self, table_name: &str, change: TableChange) -> Result<(Arc<Table>, Claim<'_>), Error> {
+        let table = self.table(table_name)?;
+        let claim = self.catalog_writer().claim(&table.name, change)?;
+        Ok((table, claim))
+    }
+
+    pub(super) fn catalog_writer(&self) -> &CatalogWriter {
+        self.state.catalog_writer.get().expect("changes are sent to the catalog's shard, which is live")
+    }
+
+    /// Makes `next` every shard's catalog, then all other threads'.
+    async fn spread(&self, next: Catalog) -> Result<(), Error> {
+        let next = Arc::new(next);
+        // At once and before any wait: the next change must be made from this snapshot.
+        self.adopt(Arc::clone(&next));
+        let told = Arc::clone(&next);
+        self.on_every_shard(move |shard| {
+            let told = Arc::clone(&told);
+            async move {
+                shard.adopt(told);
+                Ok(())
+            }
+        })
+        .await?;
+        // A later change may have been quicker with its round; its snapshot holds this one's change.
+        if next.version() > self.shards().catalog().version() {
+            self.shards().publish(next);
+        }
+        Ok(())
+    }
+
+    /// Lets go of this shard's partitions of a table that the catalog has forgotten. The files go in the
+    /// background: after a crash, recovery removes what the catalog does not name.
+    fn drop_partitions(&self, table: &Table) -> Result<(), Error> {
+        for partition in table.partitions.iter().filter(|partition| self.owner(partition) == self.shard()) {
+            let (store, id) = (self.store().clone(), partition.id);
+            if store.partition(id).is_none() {
+                continue;
+            }
+            let dropping = self.handle().spawn(async move {
+                if let Err(error) = store.drop_partition(id).await {
+                    tracing::warn!(%id, %error, "a dropped partition's file stays until the next start");
+                }
+            });
+            dropping.detach();
+        }
+        Ok(())
+    }
+
+    async fn describe(&self, table: &Table, status: TableStatus) -> Result<TableDescription, Error> {
+        let ids: Arc<[PartitionId]> = table.partitions.iter().map(|partition| partition.id).collect();
+        let counting = self.on_every_shard(move |shard| {
+            let ids = Arc::clone(&ids);
+            async move { Ok(shard.count_rows(&ids)) }
+        });
+        let counts: TableCounts = counting.await?.into_iter().sum();
+        Ok(TableDescription::of(table, status, counts, &self.shards().options))
+    }
+
+    /// What this shard holds of the partitions.
+    fn count_rows(&self, partitions: &[PartitionId]) -> TableCounts {
+        let open = partitions.iter().filter_map(|id| self.store().partition(*id));
+        open.map(|partition| {
+            let stats = partition.stats();
+            TableCounts { item_count: stats.row_count, size_bytes: stats.row_bytes }
+        })
+        .sum()
+    }
+}
+
+fn list_tables(catalog: &Catalog, request: &ListTables) -> ListTablesOutput {
+    let limit = request.limit.unwrap_or(LIST_TABLES_DEFAULT) as usize;
+    let start = request.exclusive_start_table_name.as_deref().unwrap_or("");
+    let mut names = catalog.tables_after(start).map(|table| table.name.to_string());
+    let table_names: Vec<String> = names.by_ref().take(limit).collect();
+    let last_evaluated_table_name = names.next().and_then(|_more| table_names.last().cloned());
+    ListTablesOutput { table_names, last_evaluated_table_name }
+}

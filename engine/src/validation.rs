@@ -1,0 +1,111 @@
+//! Requests that break one of DynamoDB's rules, with DynamoDB's texts: one table of them.
+//!
+//! Texts of expressions, values and keys are the model's; the ones here need a table to be known first
+//! (SEMANTICS: validation steps 5 to 9). Checks run in DynamoDB's order, so the first fault found is the one told.
+
+use basalt_model::{
+    KeyError,
+    expression::{ExpressionError, UpdateError},
+};
+
+/// A request breaks a rule that the engine checks. `Display` is DynamoDB's text.
+#[derive(Debug, Clone, PartialEq, thiserror::Error)]
+#[non_exhaustive]
+pub enum ValidationError {
+    /// The table's name is too short, too long or holds other characters than `a-zA-Z0-9_.-`.
+    #[error(
+        "Invalid table/index name.  Table/index names must be between 3 and 255 characters long, \
+         and may contain only the characters a-z, A-Z, 0-9, '_', '-', and '.'"
+    )]
+    TableName,
+    /// Key attributes of one name.
+    #[error("Both the Hash Key and the Range Key element in the KeySchema have the same name")]
+    KeyAttributesShareName,
+    /// DeleteTable of a protected table.
+    #[error(
+        "Resource cannot be deleted as it is currently protected against deletion. Disable deletion protection first."
+    )]
+    DeletionProtected,
+    /// UpdateTable that changes nothing.
+    #[error(
+        "At least one of ProvisionedThroughput, BillingMode, UpdateStreamEnabled, GlobalSecondaryIndexUpdates or \
+         SSESpecification or ReplicaUpdates is required"
+    )]
+    NothingToUpdate,
+    /// An item to be put is larger than 400 KiB.
+    #[error("Item size has exceeded the maximum allowed size")]
+    ItemTooLarge,
+    /// An update would leave, or costs as much as, an item larger than 400 KiB.
+    #[error("Item size to update has exceeded the maximum allowed size")]
+    UpdatedItemTooLarge,
+    /// The table has no such index.
+    #[error("The table does not have the specified index: {index_name}")]
+    IndexNotFound {
+        /// The index asked for.
+        index_name: String,
+    },
+    /// What is wrong with the key of an item or a request.
+    #[error(transparent)]
+    Key(#[from] KeyError),
+    /// What is wrong with an expression, given the table's keys.
+    #[error(transparent)]
+    Expression(#[from] ExpressionError),
+    /// Why an update cannot be run on the item as it is.
+    #[error(transparent)]
+    Update(#[from] UpdateError),
+    /// The same item twice in one batch.
+    #[error("Provided list of item keys contains duplicates")]
+    DuplicateKeys,
+    /// More keys than one BatchGetItem may have.
+    #[error("Too many items requested for the BatchGetItem call")]
+    TooManyKeys,
+    /// More writes than one BatchWriteItem may have.
+    #[error("Too many items requested for the BatchWriteItem call")]
+    TooManyWrites,
+    /// A page of no rows.
+    #[error(
+        "1 validation error detected: Value '0' at 'limit' failed to satisfy constraint: \
+         Member must have value greater than or equal to 1"
+    )]
+    LimitIsZero,
+    /// A scan of a segment that does not exist.
+    #[error(
+        "The Segment parameter is zero-based and must be less than parameter TotalSegments: \
+         Segment: {segment} is not less than TotalSegments: {total_segments}"
+    )]
+    SegmentNotBelowTotal {
+        /// The scan's segment.
+        segment: u32,
+        /// The scan's number of segments.
+        total_segments: u32,
+    },
+    /// A start key has other attributes than the key.
+    #[error("The provided starting key is invalid")]
+    StartKeyInvalid,
+    /// A start key's attributes are not a key of this table.
+    #[error("The provided starting key is invalid: {reason}")]
+    StartKeyNotAKey {
+        /// What is wrong with it as a key.
+        reason: KeyError,
+    },
+    /// A query's start key belongs to another partition key, and the query has no sort-key condition.
+    #[error("The provided starting key is outside query boundaries based on provided conditions")]
+    StartKeyOutsideQuery,
+    /// A query's start key belongs to another partition key, and the query has a sort-key condition.
+    #[error("The query can return at most one row and cannot be restarted")]
+    QueryCannotRestart,
+    /// A query's start key does not meet the sort-key condition.
+    #[error("The provided starting key does not match the range key predicate")]
+    StartKeyOutsideRange,
+    /// A scan's start key lies in another segment.
+    #[error(
+        "The provided starting key is invalid: Invalid ExclusiveStartKey. Please use ExclusiveStartKey with correct Segment. \
+         TotalSegments: {total_segments} Segment: {segment}"
+    )]
+    StartKeyOutsideSegment {
+        /// The scan's number of segments.
+        total_segments: u32,
+        /// The scan's segment.
+        segment: u32,
+    },
+}

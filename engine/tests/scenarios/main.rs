@@ -1,0 +1,17 @@
+//! What the engine promises, one behaviour a module, asked through its public interface alone.
+//!
+//! Method: engines in memory on threads of their own where nothing must outlive them; simulated disks where an engine
+//! is closed, killed and opened again.
+
+mod batches;
+mod conditions;
+mod durability;
+mod items;
+mod key_errors;
+mod lent_reads;
+mod model;
+mod pages;
+mod segments;
+mod simulated;
+mod support;
+mod tables;

@@ -1,0 +1,74 @@
+//! Engines on a simulated disk: closed, killed or unplugged, and opened again with another number of shards.
+
+use std::{future::Future, path::Path};
+
+use basalt_engine::{
+    Engine,
+    runtime::{
+        MonotonicTime, ShardIndex,
+        sim::{CrashPolicy, Disk, SimOptions, Simulation},
+    },
+};
+
+use crate::support::options;
+
+const DIRECTORY: &str = "/data";
+const LEADER: ShardIndex = ShardIndex(0);
+
+/// A running engine and its simulated machine.
+pub(crate) struct Simulated {
+    simulation: Simulation,
+    engine: Engine,
+}
+
+impl Simulated {
+    /// Starts a process of `shard_count` shards on `disk`.
+    pub(crate) fn open(disk: Disk, shard_count: u16, seed: u64) -> Self {
+        let mut simulation = Simulation::new(SimOptions { shard_count, ..SimOptions::new(seed) }, disk);
+        let (leader, remotes) = (simulation.handle(LEADER), simulation.remotes().to_vec());
+        let opening =
+            async move { Engine::open_on(leader, remotes, Path::new(DIRECTORY), options(shard_count)).await };
+        let opened = simulation.run_until(LEADER, opening).expect("the start comes to its end");
+        Self { simulation, engine: opened.expect("the directory opens") }
+    }
+
+    /// Runs `work` on the first shard to its end.
+    pub(crate) fn run<T: 'static, F: Future<Output = T> + 'static>(
+        &mut self,
+        work: impl FnOnce(Engine) -> F,
+    ) -> T {
+        let working = work(self.engine.clone());
+        self.simulation.run_until(LEADER, working).expect("the work comes to its end")
+    }
+
+    /// The engine, for what it tells at once.
+    pub(crate) fn engine(&self) -> &Engine {
+        &self.engine
+    }
+
+    /// The paths of all files.
+    pub(crate) fn files(&self) -> Vec<String> {
+        self.simulation.disk().list_files()
+    }
+
+    /// The simulated time.
+    pub(crate) fn now(&self) -> MonotonicTime {
+        self.simulation.now()
+    }
+
+    /// Closes the engine and ends the process.
+    pub(crate) fn close(mut self) -> Disk {
+        self.run(Engine::close).expect("the engine closes");
+        self.simulation.kill()
+    }
+
+    /// The process dies; the system goes on.
+    pub(crate) fn kill(self) -> Disk {
+        self.simulation.kill()
+    }
+
+    /// The machine stops; what was not synced may be lost.
+    pub(crate) fn lose_power(self) -> Disk {
+        self.simulation.lose_power(CrashPolicy::Any)
+    }
+}
