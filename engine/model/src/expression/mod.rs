@@ -7,7 +7,7 @@
 //! Order of faults. A request parses its expressions in the order update, condition, key condition, filter,
 //! projection, through one [`Placeholders`], then calls [`Placeholders::check_all_used`], then
 //! [`KeyConditionExpression::conditions`]. Within one expression: length, syntax, then the order written down in
-//! [`faults`]. What needs the table comes after the look-up: [`KeyConditions::bind`],
+//! module `faults`. What needs the table comes after the look-up: [`KeyConditions::bind`],
 //! [`Update::check_key_attributes`], [`check_key_paths`], [`check_filter_names`].
 //!
 //! Invariants:

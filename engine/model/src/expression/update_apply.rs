@@ -51,10 +51,14 @@ pub enum UpdateError {
 impl Update {
     /// The item after the update. `key` holds the key attributes, from which the item is made if there is none.
     pub fn apply(&self, old: Option<ItemRef<'_>>, key: &Item) -> Result<EncodedItem, UpdateError> {
-        let made = if old.is_none() { Some(key.encode()) } else { None };
-        let old = old.or(made.as_ref().map(EncodedItem::as_item));
-        let old = old.expect("an item was made if there was none");
-
+        let made_of_key;
+        let old = match old {
+            Some(old) => old,
+            None => {
+                made_of_key = key.encode();
+                made_of_key.as_item()
+            }
+        };
         let old = Old { attributes: encoded::attributes(old)? };
         let mut changes = old.changes(self.actions())?;
         changes.sort_by(|left, right| left.path.cmp(right.path));
