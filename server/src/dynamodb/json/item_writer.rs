@@ -98,7 +98,10 @@ impl Writer {
                 ValueRef::N(number) => writer.quoted(number),
                 ValueRef::B(bytes) => writer.base64(bytes),
                 other => {
-                    return Err(DamagedItem::new(format_args!("a set has a member of type {}", other.kind())));
+                    return Err(DamagedItem::new(format_args!(
+                        "a set has a member of type {}",
+                        other.kind()
+                    )));
                 }
             }
         }

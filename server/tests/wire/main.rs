@@ -1,0 +1,10 @@
+//! What clients see on the wire, over real sockets, against a server in memory.
+#![expect(
+    clippy::disallowed_types,
+    clippy::disallowed_methods,
+    reason = "the tests are clients on real sockets"
+)]
+
+mod http_edges;
+mod support;
+mod validation;

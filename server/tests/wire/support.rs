@@ -1,0 +1,232 @@
+//! A server in memory on a free port, and a client that sends raw bytes and reads what comes back.
+//!
+//! No HTTP library: what is tested is what is on the wire.
+
+use std::io::{self, Read as _, Write as _};
+use std::net::{Shutdown, SocketAddr, TcpStream};
+use std::time::Duration;
+
+use basalt_engine::{Engine, EngineOptions};
+use basalt_server::{Limits, ResourceNames, Server};
+
+/// A read that takes longer than this fails its test instead of hanging it.
+const READ_TIME_MAX: Duration = Duration::from_secs(20);
+
+/// A running server; stopped when dropped.
+pub(crate) struct TestServer {
+    server: Option<Server>,
+    engine: Engine,
+    address: SocketAddr,
+}
+
+impl TestServer {
+    pub(crate) fn start() -> TestServer {
+        TestServer::with_limits(Limits::default())
+    }
+
+    pub(crate) fn with_limits(limits: Limits) -> TestServer {
+        let options = EngineOptions {
+            shard_count: Some(2),
+            in_memory: true,
+            pin_shards: false,
+            ..EngineOptions::default()
+        };
+        let names = ResourceNames { account_id: options.account_id.clone(), region: options.region.clone() };
+        let engine = Engine::open("unused", options).expect("an engine in memory opens");
+        let any_port = SocketAddr::from(([127, 0, 0, 1], 0));
+        let server = Server::start(engine.clone(), names, any_port, limits).expect("a free port is free");
+        let address = server.address();
+        TestServer { server: Some(server), engine, address }
+    }
+
+    pub(crate) fn connect(&self) -> Client {
+        let stream = TcpStream::connect(self.address).expect("the server listens");
+        stream.set_read_timeout(Some(READ_TIME_MAX)).expect("a timeout can be set");
+        stream.set_nodelay(true).expect("small packets can be sent");
+        Client { stream, received: Vec::new() }
+    }
+
+    /// One request on a connection of its own.
+    pub(crate) fn send(&self, request: &[u8]) -> Response {
+        let mut client = self.connect();
+        client.write(request);
+        client.read_response()
+    }
+
+    /// One call of an operation.
+    pub(crate) fn call(&self, operation: &str, body: &str) -> Response {
+        self.send(&call(operation, body))
+    }
+
+    /// Stops accepting and waits for what is in flight; returns how many connections were cut off.
+    pub(crate) fn stop(&mut self) -> usize {
+        self.server.take().map_or(0, Server::stop)
+    }
+}
+
+impl Drop for TestServer {
+    fn drop(&mut self) {
+        self.stop();
+        self.engine.blocking().close().expect("an engine in memory closes");
+    }
+}
+
+/// The bytes of a signed call.
+pub(crate) fn call(operation: &str, body: &str) -> Vec<u8> {
+    let mut request = call_head(operation, &format!("Content-Length: {}\r\n", body.len())).into_bytes();
+    request.extend_from_slice(body.as_bytes());
+    request
+}
+
+/// The head of a signed call, with further header lines.
+pub(crate) fn call_head(operation: &str, headers: &str) -> String {
+    format!(
+        "POST / HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/x-amz-json-1.0\r\n\
+         X-Amz-Target: DynamoDB_20120810.{operation}\r\nX-Amz-Date: 20261122T000000Z\r\n\
+         Authorization: AWS4-HMAC-SHA256 Credential=a/b/c/d/e, SignedHeaders=host, Signature=f\r\n{headers}\r\n"
+    )
+}
+
+/// One connection.
+pub(crate) struct Client {
+    stream: TcpStream,
+    received: Vec<u8>,
+}
+
+impl Client {
+    pub(crate) fn write(&mut self, bytes: &[u8]) {
+        self.try_write(bytes).expect("the server takes what is sent");
+    }
+
+    pub(crate) fn try_write(&mut self, bytes: &[u8]) -> io::Result<()> {
+        self.stream.write_all(bytes)
+    }
+
+    pub(crate) fn finish_writing(&mut self) {
+        // The server may have closed already.
+        let _ = self.stream.shutdown(Shutdown::Write);
+    }
+
+    /// The next response, which must be complete.
+    pub(crate) fn read_response(&mut self) -> Response {
+        self.try_read_response().expect("a complete response arrives")
+    }
+
+    pub(crate) fn try_read_response(&mut self) -> io::Result<Response> {
+        let head_length = loop {
+            if let Some(at) = self.received.windows(4).position(|window| window == b"\r\n\r\n") {
+                break at + 4;
+            }
+            self.receive()?;
+        };
+        let head: Vec<u8> = self.received.drain(..head_length).collect();
+        let mut response = Response::from_head(&String::from_utf8(head).expect("heads are ASCII"));
+        response.body = match response.header("content-length") {
+            Some(length) => self.take(length.parse().expect("lengths are numbers"))?,
+            None if response.header("transfer-encoding") == Some("chunked") => self.take_chunks()?,
+            None => Vec::new(),
+        };
+        Ok(response)
+    }
+
+    /// Waits for the server to close; returns what it sent before.
+    pub(crate) fn read_to_close(&mut self) -> Vec<u8> {
+        while let Ok(()) = self.receive() {}
+        std::mem::take(&mut self.received)
+    }
+
+    fn take(&mut self, length: usize) -> io::Result<Vec<u8>> {
+        while self.received.len() < length {
+            self.receive()?;
+        }
+        Ok(self.received.drain(..length).collect())
+    }
+
+    fn take_chunks(&mut self) -> io::Result<Vec<u8>> {
+        let mut body = Vec::new();
+        loop {
+            let line_length = loop {
+                if let Some(at) = self.received.windows(2).position(|window| window == b"\r\n") {
+                    break at;
+                }
+                self.receive()?;
+            };
+            let line = self.take(line_length + 2)?;
+            let digits = String::from_utf8_lossy(&line[..line_length]).into_owned();
+            let length = usize::from_str_radix(&digits, 16).expect("chunk sizes are hexadecimal");
+            let chunk = self.take(length + 2)?;
+            if length == 0 {
+                return Ok(body);
+            }
+            body.extend_from_slice(&chunk[..length]);
+        }
+    }
+
+    fn receive(&mut self) -> io::Result<()> {
+        let mut buffer = [0; 16 << 10];
+        match self.stream.read(&mut buffer) {
+            Ok(0) => Err(io::ErrorKind::UnexpectedEof.into()),
+            Ok(count) => {
+                self.received.extend_from_slice(&buffer[..count]);
+                Ok(())
+            }
+            Err(error) => Err(error),
+        }
+    }
+}
+
+/// A response, taken apart.
+#[derive(Debug)]
+pub(crate) struct Response {
+    pub(crate) status: u16,
+    headers: Vec<(String, String)>,
+    pub(crate) body: Vec<u8>,
+}
+
+impl Response {
+    fn from_head(head: &str) -> Response {
+        let mut lines = head.lines();
+        let status = lines.next().and_then(|line| line.split(' ').nth(1)).and_then(|code| code.parse().ok());
+        let headers = lines.filter_map(|line| line.split_once(": "));
+        Response {
+            status: status.expect("a status line"),
+            headers: headers.map(|(name, value)| (name.to_ascii_lowercase(), value.to_owned())).collect(),
+            body: Vec::new(),
+        }
+    }
+
+    pub(crate) fn header(&self, name: &str) -> Option<&str> {
+        self.headers.iter().find(|(known, _)| known == name).map(|(_, value)| value.as_str())
+    }
+
+    pub(crate) fn text(&self) -> String {
+        String::from_utf8(self.body.clone()).expect("bodies are UTF-8")
+    }
+
+    pub(crate) fn json(&self) -> serde_json::Value {
+        serde_json::from_slice(&self.body).unwrap_or_else(|error| panic!("{error}: {}", self.text()))
+    }
+
+    /// The text of an error.
+    pub(crate) fn message(&self) -> String {
+        let json = self.json();
+        let message = json.get("message").or_else(|| json.get("Message"));
+        message.and_then(|message| message.as_str()).unwrap_or_default().to_owned()
+    }
+
+    /// The name of an error, without its namespace.
+    pub(crate) fn exception(&self) -> String {
+        let json = self.json();
+        let name = json.get("__type").and_then(|name| name.as_str()).unwrap_or_default();
+        name.split('#').next_back().unwrap_or_default().to_owned()
+    }
+
+    /// Checks what every answer has: a request id and the checksum of its body.
+    pub(crate) fn assert_common_headers(&self) {
+        let id = self.header("x-amzn-requestid").expect("a request id");
+        assert_eq!(id.len(), 52, "{id}");
+        assert!(id.bytes().all(|byte| byte.is_ascii_digit() || byte.is_ascii_uppercase()), "{id}");
+        assert_eq!(self.header("x-amz-crc32"), Some(crc32fast::hash(&self.body).to_string().as_str()));
+        assert_eq!(self.header("content-length"), Some(self.body.len().to_string().as_str()));
+    }
+}
