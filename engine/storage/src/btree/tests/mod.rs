@@ -1,0 +1,7 @@
+//! Trees against an ordinary map: random changes, reads and scans, tiny pools, checkpoints and reopening in between.
+
+mod against_map;
+mod counts;
+mod harness;
+
+pub(crate) use harness::{Harness, Mix, Model, simulate};

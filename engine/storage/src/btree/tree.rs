@@ -1,0 +1,276 @@
+//! The handle to a tree.
+
+use std::{
+    cell::{Cell, RefCell},
+    path::Path,
+    rc::{Rc, Weak},
+};
+
+use basalt_runtime::{
+    Handle,
+    local::{Event, Semaphore},
+};
+use rustc_hash::FxHashMap;
+
+use super::{CheckReport, Counts, Editor, PageRequest, Stop, TreeReader, TreeState, redirects::Redirects};
+use crate::{
+    cache::{BufferPool, Pins, TreeSlot},
+    checkpoint::{CheckpointPosition, Progress, TreeIdentity},
+    error::StorageError,
+    extent::{Allocator, PartitionFile},
+    ids::{EntryIndex, Generation, HybridTime, PartitionId},
+    page::PageName,
+};
+
+/// What happens to a key.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Change<'a> {
+    /// The row becomes this.
+    Put {
+        /// Its bytes.
+        value: &'a [u8],
+        /// Hybrid time of the entry that writes it.
+        last_write: HybridTime,
+    },
+    /// The row goes; an absent one is no error.
+    Delete,
+}
+
+impl Change<'_> {
+    pub(super) fn is_delete(&self) -> bool {
+        matches!(self, Self::Delete)
+    }
+
+    pub(super) fn value_bytes(&self) -> u64 {
+        match self {
+            Self::Put { value, .. } => value.len() as u64,
+            Self::Delete => 0,
+        }
+    }
+}
+
+/// One partition's tree. Cheap to clone; stays on its shard.
+#[derive(Clone)]
+pub struct Tree {
+    pub(crate) shared: Rc<TreeShared>,
+}
+
+/// What all handles of a tree share.
+pub(crate) struct TreeShared {
+    pub(crate) handle: Handle,
+    pub(crate) pool: BufferPool,
+    pub(crate) identity: TreeIdentity,
+    pub(crate) file: PartitionFile,
+    pub(crate) state: RefCell<TreeState>,
+    /// Superblocks and what the next one says.
+    pub(crate) progress: RefCell<Progress>,
+    /// Extents that are being read, by first block.
+    pub(super) reading: RefCell<FxHashMap<u64, Rc<Event>>>,
+    /// One growth of the file at a time.
+    pub(super) growing: Semaphore,
+    /// One writer of superblocks at a time.
+    pub(crate) superblocks: Semaphore,
+    pub(crate) checkpoint_is_running: Cell<bool>,
+}
+
+/// What a new handle starts from: nothing, or a superblock's state.
+pub(crate) struct TreeStart {
+    pub(crate) root: Option<PageName>,
+    pub(crate) live: u64,
+    pub(crate) counts: Counts,
+    pub(crate) allocator: Allocator,
+    pub(crate) progress: Progress,
+}
+
+impl Tree {
+    /// Makes the handle of a tree in `file`.
+    pub(crate) fn start(
+        handle: &Handle,
+        pool: &BufferPool,
+        identity: TreeIdentity,
+        file: PartitionFile,
+        start: TreeStart,
+    ) -> Self {
+        let shared = Rc::new_cyclic(|owner: &Weak<TreeShared>| {
+            let slot = pool.register(owner.clone());
+            TreeShared {
+                handle: handle.clone(),
+                pool: pool.clone(),
+                state: RefCell::new(TreeState {
+                    slot,
+                    partition: identity.partition.get(),
+                    page_bytes: identity.page_bytes as usize,
+                    root: start.root,
+                    live: start.live,
+                    frozen: None,
+                    counts: start.counts,
+                    redirects: Redirects::default(),
+                    allocator: start.allocator,
+                }),
+                identity,
+                file,
+                progress: RefCell::new(start.progress),
+                reading: RefCell::default(),
+                growing: Semaphore::new(1),
+                superblocks: Semaphore::new(1),
+                checkpoint_is_running: Cell::new(false),
+            }
+        });
+        Self { shared }
+    }
+
+    /// Lends the tree for reading, for as long as nothing waits.
+    pub fn reader(&self) -> TreeReader<'_> {
+        self.shared.reader()
+    }
+
+    /// Brings in what an operation stopped at. It may stop again: at another page, or at the same when the tree has
+    /// changed meanwhile. Pages stay in memory as long as the result lives.
+    pub async fn fetch(&self, request: &PageRequest) -> Result<Pins, StorageError> {
+        self.shared.fetch(request).await
+    }
+
+    /// Sees that everything is in memory that [`Tree::apply`] will touch. `changes` are in key order, each key once.
+    pub fn collect(&self, changes: &[(&[u8], Change<'_>)]) -> Result<(), Stop> {
+        self.reader().walk().collect(changes).map(|_| ())
+    }
+
+    /// Brings in everything that `changes` will touch, and makes room. Apply them at once, before anything waits.
+    pub async fn bring_in(&self, changes: &[(&[u8], Change<'_>)]) -> Result<Pins, StorageError> {
+        self.shared.bring_in(changes).await
+    }
+
+    /// Makes `changes`, in key order, each key once. Never waits.
+    ///
+    /// # Panics
+    /// If they were not collected: a page is missing.
+    pub fn apply(&self, changes: &[(&[u8], Change<'_>)]) {
+        debug_assert!(changes.is_sorted_by(|left, right| left.0 < right.0), "changes come in key order");
+        let pool = &mut *self.shared.pool.borrow_mut();
+        let tree = &mut *self.shared.state.borrow_mut();
+        let mut editor = Editor { pool, tree };
+        for (key, change) in changes {
+            match change {
+                Change::Put { value, last_write } => editor.put(key, value, last_write.get()),
+                Change::Delete => editor.delete(key),
+            }
+        }
+    }
+
+    /// Joins and evens out badly filled dirty pages, so that a checkpoint writes fewer. Yields in between.
+    pub async fn rebalance(&self) -> Result<(), StorageError> {
+        let mut from = Some(Vec::new());
+        while let Some(key) = from {
+            from = {
+                let pool = &mut *self.shared.pool.borrow_mut();
+                let tree = &mut *self.shared.state.borrow_mut();
+                Editor { pool, tree }.rebalance_step(&key)
+            };
+            self.shared.handle.yield_if_due().await;
+        }
+        Ok(())
+    }
+
+    /// Writes the tree as it stands when this is first polled, and the older superblock (STORAGE §6, steps a to g).
+    ///
+    /// An unchanged tree costs a superblock only. An error leaves the old superblocks and the live tree as they
+    /// were; from the superblock's write on, errors end the process.
+    pub async fn checkpoint(&self, position: CheckpointPosition) -> Result<Generation, StorageError> {
+        self.shared.checkpoint(position).await
+    }
+
+    /// Walks the whole tree and proves its invariants.
+    pub async fn check(&self) -> Result<CheckReport, StorageError> {
+        self.shared.check().await
+    }
+
+    /// Makes the file that was opened durable as it was found; before it is served from.
+    pub async fn sync_found(&self) -> Result<(), StorageError> {
+        self.shared.file.sync_found().await
+    }
+
+    /// Removes the file. Operations under way fail; the tree must not be used any more.
+    pub async fn remove_file(&self) -> Result<(), StorageError> {
+        let slot = self.shared.slot();
+        self.shared.file.remove().await?;
+        self.shared.pool.drop_buffers_of(slot);
+        Ok(())
+    }
+
+    /// Rows in the tree, of all tags.
+    pub fn row_count(&self) -> u64 {
+        self.shared.state.borrow().counts.row_count
+    }
+
+    /// Bytes of their keys and values.
+    pub fn row_bytes(&self) -> u64 {
+        self.shared.state.borrow().counts.row_bytes
+    }
+
+    /// Rows that are items of a table or a global index.
+    pub fn item_count(&self) -> u64 {
+        self.shared.state.borrow().counts.item_count
+    }
+
+    /// Bytes of the items' keys and values.
+    pub fn item_bytes(&self) -> u64 {
+        self.shared.state.borrow().counts.item_bytes
+    }
+
+    /// Bytes of pages and values that are not on disk.
+    pub fn dirty_bytes(&self) -> u64 {
+        self.shared.pool.borrow().dirty_bytes_of(self.shared.slot())
+    }
+
+    /// Length of the file.
+    pub fn file_blocks(&self) -> u64 {
+        self.shared.state.borrow().allocator.file_blocks()
+    }
+
+    /// The newest durable generation; zero if there is no superblock.
+    pub fn generation(&self) -> Generation {
+        Generation::new(self.shared.progress.borrow().newest_generation())
+    }
+
+    /// The entries up to which superblocks A and B hold the tree; zero for one that does not exist.
+    pub fn superblock_applied(&self) -> [EntryIndex; 2] {
+        self.shared.progress.borrow().applied()
+    }
+
+    /// Hybrid time of the newest entry that the file holds.
+    pub fn hybrid_time_max(&self) -> HybridTime {
+        self.shared.progress.borrow().hybrid_time_max()
+    }
+
+    /// The file's identity; `None` while there is no file with a superblock.
+    pub fn file_uuid(&self) -> Option<[u8; 16]> {
+        (self.generation().get() > 0).then(|| self.shared.file.identity().file_uuid)
+    }
+}
+
+impl TreeShared {
+    pub(crate) fn slot(&self) -> TreeSlot {
+        self.state.borrow().slot
+    }
+
+    pub(crate) fn partition(&self) -> PartitionId {
+        self.identity.partition
+    }
+
+    pub(crate) fn reader(&self) -> TreeReader<'_> {
+        TreeReader { pool: self.pool.borrow(), tree: self.state.borrow() }
+    }
+}
+
+impl Drop for TreeShared {
+    fn drop(&mut self) {
+        self.pool.unregister(self.slot());
+    }
+}
+
+impl Tree {
+    /// The path of the file, for messages.
+    pub fn path(&self) -> &Path {
+        self.shared.file.path()
+    }
+}

@@ -1,0 +1,251 @@
+//! A partition's file on the device: made under a temporary name, grown ahead of use, read and written by extent.
+
+use std::{
+    cell::{Cell, RefCell},
+    path::{Path, PathBuf},
+};
+
+use basalt_format::{
+    BLOCK_SIZE_BYTES,
+    extent::{Pointer, extent_checksum},
+};
+use basalt_runtime::{AlignedBuffer, DirectMode, File, Handle, OpenOptions};
+
+use super::Run;
+use crate::{
+    error::{CorruptReason, DiskOperation, Place, StorageError},
+    ids::PartitionId,
+};
+
+/// Zeros are written in pieces of this size when a file grows.
+const ZERO_WRITE_BYTES: usize = 1 << 20;
+
+/// Whose file it is and the secret of its checksums.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct FileIdentity {
+    pub(crate) partition: PartitionId,
+    pub(crate) file_uuid: [u8; 16],
+    pub(crate) salt: u64,
+}
+
+/// The file, which does not exist before something must be written.
+pub(crate) struct PartitionFile {
+    handle: Handle,
+    identity: FileIdentity,
+    path: PathBuf,
+    file: RefCell<Option<File>>,
+    /// Whether the file has its final name, which it gets after its first superblock is durable.
+    is_placed: Cell<bool>,
+}
+
+impl PartitionFile {
+    /// A file that will be made when something is written.
+    pub(crate) fn unmade(handle: &Handle, path: &Path, identity: FileIdentity) -> Self {
+        Self {
+            handle: handle.clone(),
+            identity,
+            path: path.to_owned(),
+            file: RefCell::new(None),
+            is_placed: Cell::new(false),
+        }
+    }
+
+    /// A file that was found open under its final name.
+    pub(crate) fn placed(handle: &Handle, path: &Path, identity: FileIdentity, file: File) -> Self {
+        let unmade = Self::unmade(handle, path, identity);
+        *unmade.file.borrow_mut() = Some(file);
+        unmade.is_placed.set(true);
+        unmade
+    }
+
+    /// Opens the file at `path`; `None` if there is none.
+    pub(crate) async fn find(handle: &Handle, path: &Path) -> Result<Option<File>, StorageError> {
+        let found = handle.metadata(path).await.map_err(|error| disk(DiskOperation::Open, path, error))?;
+        if found.is_none() {
+            return Ok(None);
+        }
+        let options = OpenOptions::new().read(true).write(true).direct(DirectMode::Direct);
+        let file = handle.open_file(path, options).await;
+        file.map(Some).map_err(|error| disk(DiskOperation::Open, path, error))
+    }
+
+    /// Whose file it is.
+    pub(crate) fn identity(&self) -> FileIdentity {
+        self.identity
+    }
+
+    /// The file's final name.
+    pub(crate) fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// Whether the file has its final name.
+    pub(crate) fn is_placed(&self) -> bool {
+        self.is_placed.get()
+    }
+
+    /// Makes the file longer, `from` and `to` in blocks: reserved, zero-written and synced, so that no later write
+    /// into it changes metadata, and no superblock can mention a length that a crash takes back.
+    pub(crate) async fn grow(&self, from: u64, to: u64) -> Result<(), StorageError> {
+        let file = self.open_or_create().await?;
+        let (from, to) = (from * BLOCK_SIZE_BYTES as u64, to * BLOCK_SIZE_BYTES as u64);
+        let allocated = file.allocate(from, to - from).await;
+        allocated.map_err(|error| self.error(DiskOperation::Allocate, error))?;
+        let mut zeros = AlignedBuffer::zeroed(ZERO_WRITE_BYTES.min((to - from) as usize));
+        let mut offset = from;
+        while offset < to {
+            zeros.resize(ZERO_WRITE_BYTES.min((to - offset) as usize));
+            let (written, buffer) = file.write_at(zeros, offset).await;
+            written.map_err(|error| self.error(DiskOperation::Write, error))?;
+            offset += buffer.len() as u64;
+            zeros = buffer;
+        }
+        if basalt_runtime::planted!(SkipFileGrowthSync) {
+            return Ok(());
+        }
+        file.sync_all().await.map_err(|error| self.error(DiskOperation::Sync, error))
+    }
+
+    /// Reads the extent that `pointer` names and compares it with the pointer's checksum.
+    pub(crate) async fn read(&self, pointer: &Pointer) -> Result<AlignedBuffer, StorageError> {
+        let buffer = AlignedBuffer::zeroed(pointer.stored_bytes());
+        let (read, buffer) = self.open()?.read_at(buffer, pointer.offset()).await;
+        let length = read.map_err(|error| self.error(DiskOperation::Read, error))?;
+        if basalt_runtime::planted!(SkipPageChecksum) {
+            return Ok(buffer);
+        }
+        match pointer.verify(self.identity.salt, &buffer[..length]) {
+            Ok(()) => Ok(buffer),
+            Err(_) => Err(self.corrupt(pointer, CorruptReason::Checksum)),
+        }
+    }
+
+    /// Writes an extent; returns the checksum for its pointer, and the buffer.
+    pub(crate) async fn write(
+        &self,
+        run: Run,
+        stored: AlignedBuffer,
+    ) -> Result<(u64, AlignedBuffer), StorageError> {
+        assert_eq!(stored.len(), run.blocks as usize * BLOCK_SIZE_BYTES, "an extent is written whole");
+        let checksum = extent_checksum(self.identity.salt, run.block, &stored);
+        let buffer = self.write_blocks(run.block, stored).await?;
+        Ok((checksum, buffer))
+    }
+
+    /// Writes whole blocks.
+    pub(crate) async fn write_blocks(
+        &self,
+        block: u64,
+        bytes: AlignedBuffer,
+    ) -> Result<AlignedBuffer, StorageError> {
+        let (written, buffer) = self.open()?.write_at(bytes, block * BLOCK_SIZE_BYTES as u64).await;
+        written.map_err(|error| self.error(DiskOperation::Write, error))?;
+        Ok(buffer)
+    }
+
+    /// Makes everything written so far durable.
+    pub(crate) async fn sync(&self) -> Result<(), StorageError> {
+        self.open()?.sync_data().await.map_err(|error| self.error(DiskOperation::Sync, error))
+    }
+
+    /// Makes durable what was found at the start. After a killed process it may stand in the system's memory only,
+    /// and whoever believed it would lose it with the power.
+    pub(crate) async fn sync_found(&self) -> Result<(), StorageError> {
+        if !self.is_placed() {
+            return Ok(());
+        }
+        self.sync().await?;
+        self.sync_directories().await
+    }
+
+    /// Gives the file its final name, durably.
+    pub(crate) async fn place(&self) -> Result<(), StorageError> {
+        let directory = self.directory();
+        let made = self.handle.create_directory_all(directory).await;
+        made.map_err(|error| disk(DiskOperation::Directory, directory, error))?;
+        let renamed = self.handle.rename(&self.temporary_path(), &self.path).await;
+        renamed.map_err(|error| self.error(DiskOperation::Rename, error))?;
+        if !basalt_runtime::planted!(SkipDirectorySync) {
+            self.sync_directories().await?;
+        }
+        self.is_placed.set(true);
+        Ok(())
+    }
+
+    /// Cuts the file to `blocks`.
+    pub(crate) async fn truncate(&self, blocks: u64) -> Result<(), StorageError> {
+        let cut = self.open()?.truncate(blocks * BLOCK_SIZE_BYTES as u64).await;
+        cut.map_err(|error| self.error(DiskOperation::Truncate, error))
+    }
+
+    /// Gives the space of free blocks back to the file system.
+    pub(crate) async fn punch(&self, block: u64, blocks: u64) -> Result<(), StorageError> {
+        let (offset, length) = (block * BLOCK_SIZE_BYTES as u64, blocks * BLOCK_SIZE_BYTES as u64);
+        let punched = self.open()?.punch_hole(offset, length).await;
+        punched.map_err(|error| self.error(DiskOperation::Truncate, error))
+    }
+
+    /// Removes the file, if it was made. Blocks in flight land nowhere: operations hold the open file.
+    pub(crate) async fn remove(&self) -> Result<(), StorageError> {
+        if self.file.borrow_mut().take().is_none() {
+            return Ok(());
+        }
+        let path = if self.is_placed() { self.path.clone() } else { self.temporary_path() };
+        self.handle.remove_file(&path).await.map_err(|error| disk(DiskOperation::Remove, &path, error))
+    }
+
+    /// The error of an extent that is not what its pointer says.
+    pub(crate) fn corrupt(&self, pointer: &Pointer, reason: CorruptReason) -> StorageError {
+        let place = Place::Extent { block: pointer.block, blocks: pointer.blocks };
+        StorageError::Corrupt { partition: self.identity.partition, place, reason }
+    }
+
+    fn open(&self) -> Result<File, StorageError> {
+        let file = self.file.borrow().clone();
+        // A dropped partition's file is gone; so are its readers, but for those that were already waiting.
+        file.ok_or(StorageError::UnknownPartition(self.identity.partition))
+    }
+
+    async fn open_or_create(&self) -> Result<File, StorageError> {
+        if let Some(file) = self.file.borrow().clone() {
+            return Ok(file);
+        }
+        let path = self.temporary_path();
+        let directory = path.parent().unwrap_or(&path);
+        let made = self.handle.create_directory_all(directory).await;
+        made.map_err(|error| disk(DiskOperation::Directory, directory, error))?;
+        let options =
+            OpenOptions::new().read(true).write(true).create(true).truncate(true).direct(DirectMode::Direct);
+        let file = self.handle.open_file(&path, options).await;
+        let file = file.map_err(|error| disk(DiskOperation::Open, &path, error))?;
+        *self.file.borrow_mut() = Some(file.clone());
+        Ok(file)
+    }
+
+    fn directory(&self) -> &Path {
+        self.path.parent().unwrap_or(&self.path)
+    }
+
+    /// `DATA/part/<xx>/<name>.pt` is built as `DATA/tmp/<name>.pt`.
+    fn temporary_path(&self) -> PathBuf {
+        let data = self.path.ancestors().nth(3).unwrap_or(Path::new(""));
+        data.join("tmp").join(self.path.file_name().unwrap_or_default())
+    }
+
+    /// The file's name, and those of its directories, which may be new.
+    async fn sync_directories(&self) -> Result<(), StorageError> {
+        for directory in self.path.ancestors().skip(1).take(3) {
+            let synced = self.handle.sync_directory(directory).await;
+            synced.map_err(|error| disk(DiskOperation::Sync, directory, error))?;
+        }
+        Ok(())
+    }
+
+    fn error(&self, operation: DiskOperation, source: std::io::Error) -> StorageError {
+        disk(operation, &self.path, source)
+    }
+}
+
+fn disk(operation: DiskOperation, path: &Path, source: std::io::Error) -> StorageError {
+    StorageError::disk(operation, path, source)
+}
