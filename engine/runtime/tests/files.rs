@@ -74,7 +74,11 @@ fn lengths_follow_allocate_truncate_and_punch() {
         assert_eq!(read.unwrap(), 20_000);
         let expected = [(0..4096, 9), (4096..12_288, 0), (12_288..16_000, 9), (16_000..20_000, 0)];
         for (range, byte) in expected {
-            assert!(buffer[range.clone()].iter().all(|found| *found == byte), "{range:?} on {}", bench.backend);
+            assert!(
+                buffer[range.clone()].iter().all(|found| *found == byte),
+                "{range:?} on {}",
+                bench.backend
+            );
         }
     });
 }
@@ -116,7 +120,8 @@ fn directories_list_their_names_in_order() {
             .into_iter()
             .map(|entry| (entry.name.into_string().unwrap(), entry.kind, entry.size_bytes))
             .collect();
-        let expected = [("a", EntryKind::File, 77), ("b", EntryKind::Directory, 0), ("z", EntryKind::File, 0)];
+        let expected =
+            [("a", EntryKind::File, 77), ("b", EntryKind::Directory, 0), ("z", EntryKind::File, 0)];
         assert_eq!(listed, expected.map(|(name, kind, size)| (name.to_owned(), kind, size)));
         let full = handle.remove_directory(&directory.join("b")).await;
         assert_eq!(full.unwrap_err().kind(), ErrorKind::DirectoryNotEmpty);

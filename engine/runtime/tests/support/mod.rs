@@ -16,7 +16,9 @@ pub(crate) struct Bench {
 }
 
 /// Runs `body` on a shard of each backend, one after the other.
-pub(crate) fn on_every_backend<F: Future<Output = ()> + 'static>(body: impl Fn(Bench) -> F + Send + Sync + Clone + 'static) {
+pub(crate) fn on_every_backend<F: Future<Output = ()> + 'static>(
+    body: impl Fn(Bench) -> F + Send + Sync + Clone + 'static,
+) {
     for options in every_backend() {
         on_backend(options, body.clone());
     }
@@ -31,8 +33,11 @@ pub(crate) fn on_backend<F: Future<Output = ()> + 'static>(
     let directory = if options.in_memory { PathBuf::from("/data") } else { place.path().to_owned() };
     let (done, finished) = mpsc::channel();
     let set = ShardSet::start(options, move |context: ShardContext| {
-        let bench =
-            Bench { backend: context.handle.backend().name(), handle: context.handle, directory: directory.clone() };
+        let bench = Bench {
+            backend: context.handle.backend().name(),
+            handle: context.handle,
+            directory: directory.clone(),
+        };
         let body = body(bench);
         let done = done.clone();
         Box::pin(async move {
@@ -49,7 +54,8 @@ pub(crate) fn every_backend() -> Vec<ShardSetOptions> {
     let portable = ShardSetOptions { io: IoChoice::Portable, ..ShardSetOptions::default() };
     let in_memory = ShardSetOptions { in_memory: true, ..ShardSetOptions::default() };
     let uring = ShardSetOptions { io: IoChoice::Uring, ..ShardSetOptions::default() };
-    let _ = uring; vec![portable, in_memory]
+    let _ = uring;
+    vec![portable, in_memory]
 }
 
 /// Makes the test's directory, which on disk is there already.
