@@ -1,10 +1,14 @@
 //! DynamoDB's API: from a request's target and body to its reply.
 //!
 //! Faults are told in DynamoDB's order, whatever order would be convenient:
-//! 1. the body is not JSON; 2. the target is unknown; 3. the request is not signed; 4. the body is empty; 5. a value
-//! has the wrong JSON type; 6. members violate constraints, all told together; 7. members break the rules of the
-//! request, among them everything about expressions that needs no table; then, in the engine: 8. the table;
-//! 9. its key schema; 10. the data; 11. the condition.
+//! 1. The body is not JSON.
+//! 2. The target is unknown.
+//! 3. The request is not signed.
+//! 4. The body is empty.
+//! 5. A value has the wrong JSON type.
+//! 6. Members violate constraints, all told together.
+//! 7. Members break the rules of the request, among them everything about expressions that needs no table.
+//! 8. Then, in the engine: the table, its key schema, the data, the condition.
 //!
 //! Steps 1 to 5 are here, 6 and 7 in each operation ([`operation`]), in terms of [`constraint`], [`expressions`] and
 //! [`table_name`]. Every text is in [`messages`] or the model's, every exception name in [`error_map`].
