@@ -60,7 +60,9 @@ pub enum Refusal {
         path: PathBuf,
     },
     /// A log stream lost bytes that had been acknowledged.
-    #[error("{stream} is damaged at {lsn}: {detail}; acknowledged writes may be lost. Run `basaltctl verify` on the directory")]
+    #[error(
+        "{stream} is damaged at {lsn}: {detail}; acknowledged writes may be lost. Run `basaltctl verify` on the directory"
+    )]
     DamagedLog {
         /// The stream.
         stream: StreamId,
@@ -70,7 +72,9 @@ pub enum Refusal {
         detail: String,
     },
     /// Entries of a partition are missing between its file and the logs.
-    #[error("{partition} misses entries from {expected} (the log goes on at {found}). Run `basaltctl verify` on the directory")]
+    #[error(
+        "{partition} misses entries from {expected} (the log goes on at {found}). Run `basaltctl verify` on the directory"
+    )]
     IndexGap {
         /// The partition.
         partition: PartitionId,

@@ -71,7 +71,12 @@ impl StoreOptions {
     }
 }
 
-fn check(option: &'static str, value: u64, holds: bool, bounds: &'static str) -> Result<(), OptionOutOfRange> {
+fn check(
+    option: &'static str,
+    value: u64,
+    holds: bool,
+    bounds: &'static str,
+) -> Result<(), OptionOutOfRange> {
     if holds { Ok(()) } else { Err(OptionOutOfRange { option, value, bounds }) }
 }
 

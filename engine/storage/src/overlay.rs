@@ -119,16 +119,30 @@ impl Overlay {
     }
 
     /// The keys of `range` that entries up to `horizon` changed, in `direction`.
-    pub(crate) fn range<'a>(&'a self, range: KeyRange<'_>, direction: Direction, horizon: EntryIndex) -> OverlayRange<'a> {
+    pub(crate) fn range<'a>(
+        &'a self,
+        range: KeyRange<'_>,
+        direction: Direction,
+        horizon: EntryIndex,
+    ) -> OverlayRange<'a> {
         // BTreeMap::range panics on reversed bounds, which are an empty range here.
-        let rows = if range.is_empty() { None } else { Some(self.rows.range::<[u8], (Bound<&[u8]>, Bound<&[u8]>)>((range.from, range.to))) };
+        let rows = if range.is_empty() {
+            None
+        } else {
+            Some(self.rows.range::<[u8], (Bound<&[u8]>, Bound<&[u8]>)>((range.from, range.to)))
+        };
         OverlayRange { rows, direction, horizon }
     }
 
     /// Takes whole entries up to `committed`, until `keys_max` keys or `bytes_max` bytes are reached.
     ///
     /// `None` when nothing is committed that the tree lacks. The entries stay until [`Overlay::retire`].
-    pub(crate) fn next_batch(&self, committed: EntryIndex, keys_max: usize, bytes_max: u64) -> Option<ApplyBatch> {
+    pub(crate) fn next_batch(
+        &self,
+        committed: EntryIndex,
+        keys_max: usize,
+        bytes_max: u64,
+    ) -> Option<ApplyBatch> {
         let mut keys: Vec<Rc<[u8]>> = Vec::new();
         let mut bytes = 0;
         let mut last = None;
@@ -164,7 +178,8 @@ impl Overlay {
     }
 
     fn final_row(&self, key: Rc<[u8]>, through: EntryIndex) -> (Rc<[u8]>, Version) {
-        let version = self.get(&key, through).expect("an entry's keys have versions until it is retired").clone();
+        let version =
+            self.get(&key, through).expect("an entry's keys have versions until it is retired").clone();
         (key, version)
     }
 
@@ -263,7 +278,9 @@ mod tests {
         let mut overlay = Overlay::new(EntryIndex::new(4));
         overlay.push(entry(5, &[("a", Some("1")), ("b", Some("1"))]));
         overlay.push(entry(6, &[("a", Some("2")), ("c", None)]));
-        let at = |horizon| overlay.get(b"a", EntryIndex::new(horizon)).and_then(|version| version.value.as_deref());
+        let at = |horizon| {
+            overlay.get(b"a", EntryIndex::new(horizon)).and_then(|version| version.value.as_deref())
+        };
         assert_eq!(at(4), None);
         assert_eq!(at(5), Some(b"1".as_slice()));
         assert_eq!(at(6), Some(b"2".as_slice()));

@@ -47,7 +47,9 @@ impl<'a> KeyRange<'a> {
     pub fn is_empty(&self) -> bool {
         match (self.from, self.to) {
             (Bound::Included(from), Bound::Included(to)) => from > to,
-            (Bound::Included(from) | Bound::Excluded(from), Bound::Included(to) | Bound::Excluded(to)) => from >= to,
+            (Bound::Included(from) | Bound::Excluded(from), Bound::Included(to) | Bound::Excluded(to)) => {
+                from >= to
+            }
             (Bound::Unbounded, Bound::Excluded(to)) => to.is_empty(),
             _ => false,
         }
@@ -77,7 +79,8 @@ mod tests {
     #[test]
     fn bounds_are_honoured_on_both_sides() {
         let range = KeyRange::half_open(b"b", b"d");
-        let inside: Vec<&str> = ["a", "b", "c", "d"].into_iter().filter(|key| range.contains(key.as_bytes())).collect();
+        let inside: Vec<&str> =
+            ["a", "b", "c", "d"].into_iter().filter(|key| range.contains(key.as_bytes())).collect();
         assert_eq!(inside, ["b", "c"]);
         assert!(!range.after(b"b", Direction::Forward).contains(b"b"));
         assert!(!range.after(b"c", Direction::Backward).contains(b"c"));

@@ -83,7 +83,10 @@ impl Partition {
     ///
     /// When a page is missing, it is fetched and `read` runs again from the start: keep progress outside of it
     /// and go on from the last key. Pages stay pinned until `read` has come through.
-    pub async fn read<T>(&self, mut read: impl FnMut(&View<'_>) -> Result<T, Stop>) -> Result<T, StorageError> {
+    pub async fn read<T>(
+        &self,
+        mut read: impl FnMut(&View<'_>) -> Result<T, Stop>,
+    ) -> Result<T, StorageError> {
         let mut pins = Pins::default();
         loop {
             match self.try_read(&mut read) {

@@ -10,10 +10,7 @@ use basalt_runtime::{MonotonicTime, timeout};
 
 use super::{Shard, TERM, apply::apply_committed, log_release::LogNeed};
 use crate::{
-    checkpoint::CheckpointPosition,
-    error::StorageError,
-    ids::CATALOG_PARTITION,
-    partition::PartitionState,
+    checkpoint::CheckpointPosition, error::StorageError, ids::CATALOG_PARTITION, partition::PartitionState,
 };
 
 /// Without writes for this long, everything is written and both superblocks are brought up to date.

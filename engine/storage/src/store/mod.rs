@@ -207,7 +207,13 @@ impl Shard {
     }
 
     /// Takes note of an entry that was logged but is not durable yet, and of the memory that it holds.
-    pub(crate) fn entry_pending(&self, state: &Rc<PartitionState>, ticket: Ticket, index: EntryIndex, bytes: u64) {
+    pub(crate) fn entry_pending(
+        &self,
+        state: &Rc<PartitionState>,
+        ticket: Ticket,
+        index: EntryIndex,
+        bytes: u64,
+    ) {
         if state.await_commit(index, ticket) {
             self.uncommitted.borrow_mut().push(Rc::clone(state));
         }

@@ -199,7 +199,10 @@ impl Shard {
         let path = self.partition_path(spec.id);
         let expectation = Expectation {
             file_uuid: spec.materialised,
-            generation: self.facts.highest_checkpoint(spec.id).map_or(Generation::default(), |(generation, _)| generation),
+            generation: self
+                .facts
+                .highest_checkpoint(spec.id)
+                .map_or(Generation::default(), |(generation, _)| generation),
         };
         match Tree::open(&self.handle, &self.pool, &path, self.tree_identity(spec), expectation).await? {
             Some(tree) => Ok(tree),
@@ -227,7 +230,10 @@ impl Shard {
     }
 
     fn next_index_of(&self, partition: PartitionId) -> EntryIndex {
-        self.partitions.borrow().get(&partition).map_or(EntryIndex::default(), |state| state.last_index().next())
+        self.partitions
+            .borrow()
+            .get(&partition)
+            .map_or(EntryIndex::default(), |state| state.last_index().next())
     }
 
     /// Takes one record of the log; returns how many entries it completed.

@@ -1,0 +1,164 @@
+//! One simulated process with one shard, the catalog's partition and one table's.
+
+use std::{cell::RefCell, path::Path, rc::Rc, sync::Arc, time::Duration};
+
+use basalt_runtime::{
+    Handle, ShardIndex,
+    sim::{CrashPolicy, Disk, SimOptions, Simulation},
+};
+use basalt_storage::{
+    CATALOG_PARTITION, Direction, KeyRange, Node, Partition, PartitionId, PartitionSpec, ShardStore,
+    StorageError, StoreHooks, StoreOptions,
+};
+
+/// The partition that tests write to.
+pub(crate) const TABLE: PartitionId = PartitionId::new(1);
+
+const DIRECTORY: &str = "/data";
+const SHARD: ShardIndex = ShardIndex(0);
+
+/// A running process on a simulated disk.
+pub(crate) struct Process {
+    simulation: Simulation,
+    store: ShardStore,
+    _node: Rc<Node>,
+    materialised: Rc<RefCell<Vec<Materialised>>>,
+}
+
+/// A partition whose file the catalog was told of, and the file's uuid.
+pub(crate) type Materialised = (PartitionId, [u8; 16]);
+
+impl Process {
+    /// Starts on `disk` with default options and no partition known to have a file.
+    pub(crate) fn start(seed: u64, disk: Disk) -> Self {
+        Self::start_with(seed, disk, StoreOptions::default(), &[])
+    }
+
+    pub(crate) fn start_with(
+        seed: u64,
+        disk: Disk,
+        options: StoreOptions,
+        materialised: &[Materialised],
+    ) -> Self {
+        Self::try_start(seed, disk, options, materialised).expect("the directory opens")
+    }
+
+    /// Starts on `disk`; the catalog knows the files in `materialised`.
+    pub(crate) fn try_start(
+        seed: u64,
+        disk: Disk,
+        options: StoreOptions,
+        materialised: &[Materialised],
+    ) -> Result<Self, StorageError> {
+        let mut simulation = Simulation::new(SimOptions::new(seed), disk);
+        let handle = simulation.handle(SHARD);
+        let told = Rc::new(RefCell::new(Vec::new()));
+        let hooks = StoreHooks {
+            materialised: Box::new({
+                let told = Rc::clone(&told);
+                move |partition, file_uuid| {
+                    told.borrow_mut().push((partition, file_uuid));
+                    Box::pin(async { Ok(()) })
+                }
+            }),
+        };
+        let known =
+            materialised.iter().find(|(partition, _)| *partition == TABLE).map(|&(_, file_uuid)| file_uuid);
+        let started = simulation.run_until(SHARD, start(handle, options, hooks, known));
+        let (node, store) = started.expect("the start comes to an end")?;
+        Ok(Self { simulation, store, _node: Rc::new(node), materialised: told })
+    }
+
+    /// Runs a test's steps to their end.
+    pub(crate) fn run(&mut self, steps: impl AsyncFnOnce(ShardStore) + 'static) {
+        let store = self.store.clone();
+        self.simulation.run_until(SHARD, async move { steps(store).await }).expect("the run comes to an end");
+    }
+
+    pub(crate) fn run_for(&mut self, duration: Duration) {
+        self.simulation.run_for(duration).expect("the process stays up");
+    }
+
+    /// Partitions whose file the catalog was told of, in order.
+    pub(crate) fn materialised(&self) -> Vec<Materialised> {
+        self.materialised.borrow().clone()
+    }
+
+    pub(crate) fn kill(self) -> Disk {
+        let Self { simulation, store, .. } = self;
+        drop(store);
+        simulation.kill()
+    }
+
+    pub(crate) fn lose_power(self, policy: CrashPolicy) -> Disk {
+        let Self { simulation, store, .. } = self;
+        drop(store);
+        simulation.lose_power(policy)
+    }
+}
+
+async fn start(
+    handle: Handle,
+    options: StoreOptions,
+    hooks: StoreHooks,
+    file_uuid: Option<[u8; 16]>,
+) -> Result<(Node, ShardStore), StorageError> {
+    let directory = Path::new(DIRECTORY);
+    let node = Node::judge(&handle, directory, 1).await?;
+    let facts: Arc<_> = node.facts();
+    let store = ShardStore::prepare(&handle, directory, facts, options, 1, hooks);
+    store.open_partitions(vec![spec(CATALOG_PARTITION)]).await?;
+    let table = PartitionSpec { materialised: file_uuid, ..spec(TABLE) };
+    store.open_partitions(vec![table]).await?;
+    node.act().await?;
+    store.replay(|_bytes| {}).await?;
+    store.go_live().await?;
+    store.settle_foreign_entries().await?;
+    store.start_recycling();
+    Ok((node, store))
+}
+
+pub(crate) fn spec(id: PartitionId) -> PartitionSpec {
+    PartitionSpec { id, table: id.get(), hash_range: (0, u64::MAX), hash_secret: [9; 16], materialised: None }
+}
+
+pub(crate) async fn put(partition: &Partition, key: &[u8], value: &[u8]) {
+    let ((), commit) = partition
+        .write(|_, batch| {
+            batch.put(key, value);
+            Ok(())
+        })
+        .await
+        .expect("the write is logged");
+    commit.wait().await.expect("the write becomes durable");
+}
+
+pub(crate) async fn delete(partition: &Partition, key: &[u8]) {
+    let ((), commit) = partition
+        .write(|_, batch| {
+            batch.delete(key);
+            Ok(())
+        })
+        .await
+        .expect("the delete is logged");
+    commit.wait().await.expect("the delete becomes durable");
+}
+
+pub(crate) async fn get(partition: &Partition, key: &[u8]) -> Option<Vec<u8>> {
+    partition.read(|view| Ok(view.get(key)?.map(|row| row.value.to_vec()))).await.expect("the read succeeds")
+}
+
+/// Every row, in `direction`.
+pub(crate) async fn rows(partition: &Partition, direction: Direction) -> Vec<(Vec<u8>, Vec<u8>)> {
+    partition
+        .read(|view| {
+            let mut rows = Vec::new();
+            let mut cursor = view.cursor(KeyRange::ALL, direction);
+            while let Some((key, row)) = cursor.next()? {
+                rows.push((key.to_vec(), row.value.to_vec()));
+            }
+            Ok(rows)
+        })
+        .await
+        .expect("the scan succeeds")
+}

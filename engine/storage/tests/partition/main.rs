@@ -1,0 +1,243 @@
+//! A shard's store from outside: what readers see, what answers wait for, what a restart finds.
+//!
+//! Runs on the simulated disk, one shard, one seed a test.
+
+mod harness;
+
+use std::{cell::RefCell, rc::Rc, time::Duration};
+
+use basalt_runtime::sim::{CrashPolicy, Disk};
+use basalt_storage::{Direction, EntryIndex, KeyRange, PartitionId, Refusal, StorageError, StoreOptions};
+
+use harness::{Process, TABLE, rows};
+
+#[test]
+fn committed_writes_are_read_and_survive_a_crash() {
+    let mut process = Process::start(1, Disk::new());
+    process.run(async |store| {
+        let partition = store.partition(TABLE).expect("the table's partition is open");
+        for number in 0..300_u32 {
+            harness::put(&partition, &number.to_be_bytes(), &[7; 300]).await;
+        }
+        harness::delete(&partition, &5_u32.to_be_bytes()).await;
+        assert_eq!(rows(&partition, Direction::Forward).await.len(), 299);
+    });
+    let disk = process.lose_power(CrashPolicy::Any);
+
+    Process::start(2, disk).run(async |store| {
+        let partition = store.partition(TABLE).expect("the table's partition is open");
+        let found = rows(&partition, Direction::Backward).await;
+        assert_eq!(found.len(), 299);
+        assert!(found.windows(2).all(|pair| pair[0].0 > pair[1].0));
+        assert!(found.iter().all(|(key, value)| key != &5_u32.to_be_bytes() && value == &[7; 300]));
+    });
+}
+
+#[test]
+fn an_entry_is_invisible_to_readers_until_it_is_durable() {
+    Process::start(3, Disk::new()).run(async |store| {
+        let partition = store.partition(TABLE).expect("the table's partition is open");
+        let ((), commit) = partition
+            .write(|_, batch| {
+                batch.put(b"key", b"value".as_slice());
+                Ok(())
+            })
+            .await
+            .expect("the write is logged");
+        assert_eq!(harness::get(&partition, b"key").await, None, "not durable yet");
+        let (seen, depends) = partition
+            .write(|view, _| Ok(view.get(b"key")?.map(|row| row.value.to_vec())))
+            .await
+            .expect("the evaluation succeeds");
+        assert_eq!(seen.as_deref(), Some(b"value".as_slice()), "evaluations see the newest state");
+        let answered = Rc::new(RefCell::new(Vec::new()));
+        depends.wait().await.expect("what it read becomes durable");
+        answered.borrow_mut().push("after the entry it read");
+        assert_eq!(harness::get(&partition, b"key").await.as_deref(), Some(b"value".as_slice()));
+        commit.wait().await.expect("the write is durable");
+        assert_eq!(answered.borrow().len(), 1);
+    });
+}
+
+#[test]
+fn cursors_merge_the_tree_with_newer_entries_in_both_directions() {
+    Process::start(4, Disk::new()).run(async |store| {
+        let partition = store.partition(TABLE).expect("the table's partition is open");
+        for number in (0..200_u32).step_by(2) {
+            harness::put(&partition, &number.to_be_bytes(), b"old").await;
+        }
+        store.checkpoint().await.expect("the checkpoint succeeds");
+        for number in (0..200_u32).step_by(3) {
+            harness::put(&partition, &number.to_be_bytes(), b"new").await;
+        }
+        for number in (0..200_u32).step_by(10) {
+            harness::delete(&partition, &number.to_be_bytes()).await;
+        }
+        let wanted: Vec<(Vec<u8>, Vec<u8>)> = (0..200_u32)
+            .filter(|number| number % 10 != 0 && (number % 2 == 0 || number % 3 == 0))
+            .map(|number| {
+                let value: &[u8] = if number % 3 == 0 { b"new" } else { b"old" };
+                (number.to_be_bytes().to_vec(), value.to_vec())
+            })
+            .collect();
+        assert_eq!(rows(&partition, Direction::Forward).await, wanted);
+        let mut backward = rows(&partition, Direction::Backward).await;
+        backward.reverse();
+        assert_eq!(backward, wanted);
+        partition.check().await.expect("the tree is sound");
+    });
+}
+
+#[test]
+fn an_idle_shard_writes_its_partitions_and_releases_its_log() {
+    let mut process = Process::start(5, Disk::new());
+    process.run(async |store| {
+        let partition = store.partition(TABLE).expect("the table's partition is open");
+        for number in 0..100_u32 {
+            harness::put(&partition, &number.to_be_bytes(), &[1; 1000]).await;
+        }
+    });
+    process.run_for(Duration::from_secs(5));
+    process.run(async |store| {
+        let metrics = store.metrics();
+        assert_eq!(metrics.dirty_bytes, 0);
+        assert_eq!(metrics.overlay_bytes, 0);
+        assert!(metrics.checkpoint_count >= 2, "a checkpoint and a copy of its superblock");
+        assert!(
+            metrics.log_used_bytes < 64 << 10,
+            "only what the checkpoints themselves logged: {metrics:?}"
+        );
+    });
+    let materialised = process.materialised();
+    assert_eq!(materialised.len(), 1);
+    let disk = process.kill();
+    Process::start_with(6, disk, StoreOptions::default(), &materialised).run(async |store| {
+        let partition = store.partition(TABLE).expect("the table's partition is open");
+        assert_eq!(partition.stats().row_count, 100);
+        assert_eq!(partition.stats().committed, EntryIndex::new(100));
+    });
+}
+
+#[test]
+fn a_missing_file_that_the_catalog_knows_is_refused() {
+    let mut process = Process::start(7, Disk::new());
+    process.run(async |store| {
+        let partition = store.partition(TABLE).expect("the table's partition is open");
+        harness::put(&partition, b"key", b"value").await;
+        store.checkpoint().await.expect("the checkpoint succeeds");
+    });
+    let materialised = process.materialised();
+    let refused = Process::try_start(8, Disk::new(), StoreOptions::default(), &materialised);
+    assert!(matches!(refused, Err(StorageError::Refused(Refusal::MissingFile { .. }))));
+}
+
+#[test]
+fn a_dropped_partition_is_gone_and_holds_no_log() {
+    Process::start(9, Disk::new()).run(async |store| {
+        let partition = store.partition(TABLE).expect("the table's partition is open");
+        harness::put(&partition, b"key", b"value").await;
+        store.checkpoint().await.expect("the checkpoint succeeds");
+        harness::put(&partition, b"key", b"newer").await;
+        store.drop_partition(TABLE).await.expect("the partition is dropped");
+        assert!(store.partition(TABLE).is_none());
+        assert!(matches!(
+            partition.read(|view| Ok(view.get(b"key")?.is_some())).await,
+            Err(StorageError::UnknownPartition(id)) if id == TABLE
+        ));
+        assert!(store.metrics().log_used_bytes < 64 << 10);
+        assert_eq!(store.metrics().overlay_bytes, 0);
+    });
+}
+
+#[test]
+fn closing_finishes_what_is_logged_and_refuses_what_comes_after() {
+    let mut process = Process::start(10, Disk::new());
+    process.run(async |store| {
+        let partition = store.partition(TABLE).expect("the table's partition is open");
+        let ((), commit) = partition
+            .write(|_, batch| {
+                batch.put(b"key", b"value".as_slice());
+                Ok(())
+            })
+            .await
+            .expect("the write is logged");
+        store.close(Duration::from_millis(500)).await.expect("the store closes");
+        commit.wait().await.expect("what was logged before is durable");
+        let refused = partition
+            .write(|_, batch| {
+                batch.delete(b"key");
+                Ok(())
+            })
+            .await;
+        assert!(matches!(refused, Err(StorageError::Closed)));
+    });
+    let materialised = process.materialised();
+    let disk = process.lose_power(CrashPolicy::Any);
+    Process::start_with(11, disk, StoreOptions::default(), &materialised).run(async |store| {
+        let partition = store.partition(TABLE).expect("the table's partition is open");
+        assert_eq!(harness::get(&partition, b"key").await.as_deref(), Some(b"value".as_slice()));
+    });
+}
+
+#[test]
+fn data_larger_than_memory_is_written_and_read_back() {
+    const ROWS: u32 = 4_000;
+    let options = StoreOptions {
+        memory_budget_bytes: StoreOptions::MEMORY_BUDGET_BYTES_MIN,
+        ..StoreOptions::default()
+    };
+    let mut process =
+        Process::try_start(12, Disk::new(), options.clone(), &[]).expect("a new directory opens");
+    process.run(async |store| {
+        let partition = store.partition(TABLE).expect("the table's partition is open");
+        for number in 0..ROWS {
+            harness::put(&partition, &number.wrapping_mul(2_654_435_761).to_be_bytes(), &[3; 8_000]).await;
+        }
+        let mut count = 0;
+        let mut last: Option<Vec<u8>> = None;
+        partition
+            .read(|view| {
+                let range = match &last {
+                    Some(key) => KeyRange::ALL.after(key, Direction::Forward),
+                    None => KeyRange::ALL,
+                };
+                let mut cursor = view.cursor(range, Direction::Forward);
+                let mut passed = None;
+                let end = loop {
+                    match cursor.next() {
+                        Ok(Some((key, row))) => {
+                            assert_eq!(row.value.len(), 8_000);
+                            passed = Some(key.to_vec());
+                            count += 1;
+                        }
+                        Ok(None) => break Ok(()),
+                        Err(stop) => break Err(stop),
+                    }
+                };
+                drop(cursor);
+                last = passed.or(last.take());
+                end
+            })
+            .await
+            .expect("the scan comes through");
+        assert_eq!(count, ROWS);
+    });
+}
+
+#[test]
+fn unknown_partitions_records_are_passed_over() {
+    const OTHER: PartitionId = PartitionId::new(99);
+    let mut process = Process::start(13, Disk::new());
+    process.run(async |store| {
+        let dropped = store.create_partition(harness::spec(OTHER));
+        harness::put(&dropped, b"key", b"value").await;
+        let kept = store.partition(TABLE).expect("the table's partition is open");
+        harness::put(&kept, b"key", b"value").await;
+    });
+    let disk = process.lose_power(CrashPolicy::Any);
+    Process::start(14, disk).run(async |store| {
+        assert!(store.partition(OTHER).is_none());
+        let kept = store.partition(TABLE).expect("the table's partition is open");
+        assert_eq!(harness::get(&kept, b"key").await.as_deref(), Some(b"value".as_slice()));
+    });
+}
