@@ -193,12 +193,9 @@ impl Engine {
     /// # Errors
     /// When a shard's log could not be sealed; nothing acknowledged is lost.
     pub async fn close(self) -> Result<(), Error> {
-        let closing = self.anywhere(|local| async move {
-            local.on_every_shard(|shard| async move { shard.close(CLOSE_CHECKPOINT_TIME).await }).await
-        });
-        let closed = closing.await;
+        let closed = self.anywhere(|local| async move { local.close_all(CLOSE_CHECKPOINT_TIME).await }).await;
         drop(self.life.leash.swap(None));
-        closed.map(|_every_shard| ())
+        closed
     }
 
     /// Waits for the engine's threads to end, after a close. Blocks.

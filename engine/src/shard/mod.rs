@@ -23,12 +23,13 @@ use std::{
     time::Duration,
 };
 
-use basalt_runtime::{Handle, ShardIndex, join_all};
+use basalt_runtime::{Handle, MonotonicTime, ShardIndex, join_all};
 use basalt_storage::{Partition, ShardStore};
 
 pub use access::ShardAccess;
 pub(crate) use shards::Shards;
 pub(crate) use start::start;
+use tables::CATALOG_SHARD;
 
 use crate::{
     catalog::{Catalog, CatalogWriter, Table, TablePartition},
@@ -109,9 +110,19 @@ impl LocalEngine {
         );
     }
 
-    /// Makes logged writes durable, checkpoints for at most `checkpoint_time` and seals this shard's log.
-    pub(crate) async fn close(&self, checkpoint_time: Duration) -> Result<(), Error> {
-        Ok(self.state.store.close(checkpoint_time).await?)
+    /// Closes every shard's storage: logged writes become durable, checkpoints run for at most `checkpoint_time` in
+    /// all, logs are sealed. The catalog's shard goes last: the others' checkpoints may have something to tell it.
+    pub(crate) async fn close_all(&self, checkpoint_time: Duration) -> Result<(), Error> {
+        let deadline = self.handle().now() + checkpoint_time;
+        let close = move |shard: LocalEngine| async move { shard.close_by(deadline).await };
+        let others = self.state.shards.indexes().filter(|shard| *shard != CATALOG_SHARD);
+        let closed: Result<(), Error> =
+            join_all(others.map(|shard| self.run_on(shard, close))).await.into_iter().collect();
+        self.run_on(CATALOG_SHARD, close).await.and(closed)
+    }
+
+    async fn close_by(&self, deadline: MonotonicTime) -> Result<(), Error> {
+        Ok(self.state.store.close(deadline - self.handle().now()).await?)
     }
 
     /// Counts an operation of another thread, as long as the guard lives.
