@@ -49,7 +49,6 @@ pub enum StartError {
 }
 
 /// A server that accepts connections. Dropping it does not stop it: the engine's shards run it.
-#[derive(Debug)]
 pub struct Server {
     shared: Arc<Shared>,
     address: SocketAddr,
@@ -57,7 +56,6 @@ pub struct Server {
 }
 
 /// What all shards of one server share.
-#[derive(Debug)]
 struct Shared {
     number: u64,
     engine: Engine,
@@ -168,7 +166,6 @@ impl Shared {
 }
 
 /// A connection's place in the counts, given back when dropped.
-#[derive(Debug)]
 struct Admission {
     shared: Arc<Shared>,
     shard: usize,

@@ -46,7 +46,6 @@ pub(crate) struct Call<'a> {
 }
 
 /// DynamoDB's operations over one engine.
-#[derive(Debug)]
 pub(crate) struct Api {
     engine: Engine,
     names: ResourceNames,

@@ -29,7 +29,7 @@ use crate::limits::{HEAD_BYTES_MAX, Limits, RequestMemory};
 const READ_AHEAD_BYTES_MAX: usize = 128 << 10;
 
 /// What a connection needs of the server.
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 pub(crate) struct ConnectionContext {
     pub(crate) handle: Handle,
     pub(crate) api: Rc<Api>,
@@ -102,7 +102,6 @@ struct HangUp;
 type Answering = Pin<Box<dyn Future<Output = Result<Response<AnswerBody>, HangUp>>>>;
 
 /// One connection's end of the service.
-#[derive(Debug)]
 struct Endpoint {
     context: ConnectionContext,
     ids: RequestIds,
