@@ -37,6 +37,8 @@ mod table;
 mod task;
 mod time;
 mod timer;
+#[cfg(target_os = "linux")]
+mod uring;
 
 pub use aligned_buffer::{AlignedBuffer, BUFFER_ALIGNMENT_BYTES};
 pub use backend::{BackendKind, DirectMode, DirectoryEntry, EntryKind, Metadata, OpenOptions, UringRung};

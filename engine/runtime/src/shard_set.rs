@@ -18,6 +18,8 @@ use crate::ids::ShardIndex;
 use crate::inbox::{Inbox, Job, SendError, Sender};
 use crate::portable::{FilePlace, MemoryFiles, PortableBackend};
 use crate::system::file_pool::FilePool;
+#[cfg(target_os = "linux")]
+use crate::{backend::UringRung, uring::UringBackend};
 
 /// Threads that wait for files, for all shards together.
 const FILE_THREADS: usize = 4;
@@ -158,6 +160,8 @@ fn first_error(reports: &mpsc::Receiver<io::Result<BackendKind>>, shards: usize)
 /// What the shards' backends share, chosen before the first is made.
 #[derive(Clone)]
 enum BackendPlace {
+    #[cfg(target_os = "linux")]
+    Uring(UringRung, Arc<FilePool>),
     Portable(Arc<FilePool>),
     Memory(Arc<MemoryFiles>),
 }
@@ -167,12 +171,32 @@ impl BackendPlace {
         if options.in_memory {
             return Ok(BackendPlace::Memory(MemoryFiles::new(options.in_memory_bytes_max)));
         }
-        Ok(BackendPlace::Portable(FilePool::start(FILE_THREADS)?))
+        let pool = FilePool::start(FILE_THREADS)?;
+        match options.io {
+            IoChoice::Portable => Ok(BackendPlace::Portable(pool)),
+            IoChoice::Uring => BackendPlace::uring(pool),
+            IoChoice::Auto => BackendPlace::uring(Arc::clone(&pool)).or_else(|reason| {
+                tracing::info!(%reason, "io_uring is not to be had; the portable backend serves");
+                Ok(BackendPlace::Portable(pool))
+            }),
+        }
+    }
+
+    #[cfg(target_os = "linux")]
+    fn uring(pool: Arc<FilePool>) -> io::Result<BackendPlace> {
+        Ok(BackendPlace::Uring(crate::uring::probe()?, pool))
+    }
+
+    #[cfg(not(target_os = "linux"))]
+    fn uring(_pool: Arc<FilePool>) -> io::Result<BackendPlace> {
+        Err(io::Error::new(io::ErrorKind::Unsupported, "io_uring is Linux's"))
     }
 
     fn backend(self, inbox: &Inbox) -> io::Result<Box<dyn Backend>> {
         let signal = Arc::clone(inbox.signal());
         Ok(match self {
+            #[cfg(target_os = "linux")]
+            BackendPlace::Uring(rung, pool) => Box::new(UringBackend::new(rung, pool, signal)?),
             BackendPlace::Portable(pool) => Box::new(PortableBackend::new(FilePlace::Disk(pool), signal)?),
             BackendPlace::Memory(files) => Box::new(PortableBackend::new(FilePlace::Memory(files), signal)?),
         })

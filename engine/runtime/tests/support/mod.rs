@@ -54,8 +54,8 @@ pub(crate) fn every_backend() -> Vec<ShardSetOptions> {
     let portable = ShardSetOptions { io: IoChoice::Portable, ..ShardSetOptions::default() };
     let in_memory = ShardSetOptions { in_memory: true, ..ShardSetOptions::default() };
     let uring = ShardSetOptions { io: IoChoice::Uring, ..ShardSetOptions::default() };
-    let _ = uring;
-    vec![portable, in_memory]
+
+    vec![portable, in_memory, uring]
 }
 
 /// Makes the test's directory, which on disk is there already.
