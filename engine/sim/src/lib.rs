@@ -10,7 +10,11 @@
 
 pub mod campaign;
 pub mod exhaustive;
+pub mod hunt;
+pub mod marks;
 pub mod oracle;
 pub mod round;
+pub mod rung;
+pub mod storage;
 pub mod subject;
 pub mod workload;

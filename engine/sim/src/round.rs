@@ -9,6 +9,8 @@ use std::cell::{Cell, RefCell};
 use std::collections::BTreeMap;
 use std::rc::Rc;
 
+/// Turns of all shards in one process's life: a hundred times what a round takes.
+const TURNS_MAX: u64 = 3_000_000;
 /// Recoveries are crashed within this many I/O events.
 const RECOVERY_EVENTS: u64 = 40;
 /// Starts that may fail because of a fault before the device behaves.
@@ -175,6 +177,7 @@ impl<S: Subject> Run<'_, S> {
         let shard_count = self.random.between(1, u64::from(self.options.shard_count_max));
         SimOptions {
             shard_count: u16::try_from(shard_count).expect("at most shard_count_max"),
+            turns_max: TURNS_MAX,
             faults: if attempt < FAULTY_STARTS_MAX { self.options.faults.clone() } else { FaultPlan::none() },
             crash_at_event: crashes.then(|| self.random.between(1, RECOVERY_EVENTS)),
             ..SimOptions::new(self.random.next_u64())
@@ -282,6 +285,7 @@ impl<S: Subject> Run<'_, S> {
             Ended::Stopped(reason) => Err(Violation::Failed(format!("the process stopped itself: {reason}"))),
             Ended::Panicked(reason) => Err(Violation::Failed(format!("a panic: {reason}"))),
             Ended::Stalled => Err(Violation::Failed("everybody waits for ever".to_owned())),
+            Ended::OutOfTurns => Err(Violation::Failed("the process goes round in circles".to_owned())),
             Ended::OutOfTime => Err(Violation::Failed("an hour has passed and nothing is done".to_owned())),
         }
     }

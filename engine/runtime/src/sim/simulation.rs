@@ -48,6 +48,8 @@ pub struct SimOptions {
     pub crash_at_event: Option<u64>,
     /// A run that takes more simulated time than this has lost its way.
     pub time_max: Duration,
+    /// A run in which the shards take more turns than this goes round in circles.
+    pub turns_max: u64,
     /// Keeps each event as a line of text, for whoever looks for the first difference of two runs.
     pub keep_trace_lines: bool,
 }
@@ -64,6 +66,7 @@ impl SimOptions {
             faults: FaultPlan::none(),
             crash_at_event: None,
             time_max: Duration::from_secs(3600),
+            turns_max: 20_000_000,
             keep_trace_lines: false,
         }
     }
@@ -82,6 +85,8 @@ pub enum Ended {
     Stalled,
     /// [`SimOptions::time_max`] has passed.
     OutOfTime,
+    /// [`SimOptions::turns_max`] were taken.
+    OutOfTurns,
 }
 
 /// A simulated process and its world.
@@ -92,6 +97,7 @@ pub struct Simulation {
     world: Rc<RefCell<World>>,
     random: Random,
     time_max: Duration,
+    turns_left: u64,
     ended: Option<Ended>,
 }
 
@@ -116,7 +122,15 @@ impl Simulation {
         });
         let executors = executors.collect();
         let remotes = inboxes.into_iter().map(Remote::new).collect();
-        Self { executors, remotes, world, random, time_max: options.time_max, ended: None }
+        Self {
+            executors,
+            remotes,
+            world,
+            random,
+            time_max: options.time_max,
+            turns_left: options.turns_max,
+            ended: None,
+        }
     }
 
     /// A shard's handle.
@@ -278,6 +292,7 @@ impl Simulation {
         if runnable.is_empty() {
             return self.pass_time();
         }
+        self.turns_left = self.turns_left.checked_sub(1).ok_or(Ended::OutOfTurns)?;
         let shard = runnable[self.random.index(runnable.len())];
         self.take_turn(shard);
         Ok(())

@@ -132,7 +132,9 @@ fn the_calendar_may_be_set_while_the_other_clock_only_grows() {
 #[test]
 fn every_end_of_a_run_is_a_value() {
     let run = |main: fn(Handle) -> std::pin::Pin<Box<dyn Future<Output = ()>>>| {
-        let options = SimOptions { time_max: Duration::from_secs(10), ..SimOptions::new(1) };
+        let limits =
+            SimOptions { time_max: Duration::from_secs(10), turns_max: 10_000, ..SimOptions::new(1) };
+        let options = SimOptions { latencies: Latencies::STEADY, ..limits };
         let mut simulation = Simulation::new(options, Disk::new());
         let future = main(simulation.handle(FIRST));
         let ended = simulation.run_until(FIRST, future).expect_err("it cannot be done");
@@ -156,6 +158,16 @@ fn every_end_of_a_run_is_a_value() {
             }
         })),
         Ended::OutOfTime
+    );
+    assert_eq!(
+        run(|handle| {
+            Box::pin(async move {
+                loop {
+                    handle.yield_now().await;
+                }
+            })
+        }),
+        Ended::OutOfTurns
     );
 }
 
