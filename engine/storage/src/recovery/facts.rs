@@ -158,6 +158,11 @@ impl StreamLog {
             unused: Vec::new(),
         }
     }
+
+    /// Whether the stream's directory holds anything.
+    pub(super) fn has_files(&self) -> bool {
+        !self.segments.is_empty() || !self.unused.is_empty()
+    }
 }
 
 #[cfg(test)]

@@ -13,7 +13,7 @@ use std::path::Path;
 
 use basalt_format::{
     data_directory::{NodeStream, StreamContent},
-    wal::{FrameHeader, SegmentHeader},
+    wal::{FrameHeader, SEGMENT_SIZE_BYTES_MIN, SegmentHeader},
 };
 use basalt_runtime::{Handle, sometimes};
 
@@ -107,6 +107,10 @@ impl Judge<'_> {
 
     /// Every file with a header, the newest first.
     fn candidates(&self) -> Result<Vec<Candidate>, StorageError> {
+        if let Some(stump) = self.files.iter().find(|file| file.size_bytes < SEGMENT_SIZE_BYTES_MIN) {
+            let detail = format!("{} is too short to be a segment", stump.path.display());
+            return Err(self.damaged(Lsn::new(self.known.end_lsn), detail));
+        }
         let headed = self.files.iter().enumerate();
         let headed = headed.filter_map(|(file, surveyed)| Some(Candidate { file, header: surveyed.header? }));
         let mut candidates: Vec<Candidate> = headed.collect();
@@ -264,6 +268,9 @@ impl Judge<'_> {
                 highest.note_frame(file, FoundFrame { offset: FIRST_FRAME_OFFSET, header });
             }
         }
+        for candidate in last.iter().chain(begun) {
+            self.refuse_if_short(log.end, candidate)?;
+        }
         for candidate in begun {
             sometimes!("wal roll-over torn");
             self.weigh_begun_segment(log.end, candidate)?;
@@ -290,6 +297,18 @@ impl Judge<'_> {
         }
         highest.assign(log);
         Ok(())
+    }
+
+    /// A segment is whole and synced before it is used, so no crash makes its file shorter; and what was cut off with
+    /// it may have been acknowledged.
+    fn refuse_if_short(&self, end: ChainEnd, candidate: &Candidate) -> Result<(), StorageError> {
+        let SegmentHeader { sequence, size_bytes, .. } = candidate.header;
+        match size_bytes.checked_sub(self.files[candidate.file].size_bytes) {
+            None | Some(0) => Ok(()),
+            Some(missing) => {
+                Err(self.damaged(end.lsn, format!("the file of segment {sequence} has lost {missing} bytes")))
+            }
+        }
     }
 
     /// A frame header found anywhere: what it says of the log before it was true.

@@ -19,7 +19,7 @@ use super::{
 };
 use crate::{
     error::{DiskOperation, Refusal, StorageError},
-    ids::StreamId,
+    ids::{EntryIndex, Generation, PartitionId, StreamId},
     wal::{log_directory, stream_directory},
 };
 
@@ -84,13 +84,13 @@ impl Node {
 
     /// Takes the directory over: from here on it may be served from.
     ///
-    /// First makes durable what was believed of the logs, since a killed process may have left it in a cache; then
-    /// NODE. Removes what earlier starts had begun to build.
+    /// First makes durable what was believed, contents and names, since a killed process may have left it in a cache;
+    /// then NODE. Removes what earlier starts had begun to build.
     pub async fn act(&self) -> Result<(), StorageError> {
         let (handle, directory) = (&self.handle, &self.facts.directory);
+        create_layout(handle, directory).await?;
         self.sync_streams().await?;
         if self.facts.is_new {
-            create_layout(handle, directory).await?;
             create_node(handle, directory, &self.facts.state).await?;
         } else {
             update_node(handle, directory, &self.facts.state).await?;
@@ -128,6 +128,9 @@ impl Node {
     }
 
     async fn sync_streams(&self) -> Result<(), StorageError> {
+        for stream in self.facts.streams.iter().filter(|stream| stream.log.has_files()) {
+            sync_directory(&self.handle, &stream_directory(&self.facts.directory, stream.stream)).await?;
+        }
         for segment in self.facts.streams.iter().filter_map(|stream| stream.log.segments.last()) {
             let opened = self.handle.open_file(&segment.path, OpenOptions::new().write(true)).await;
             let file =
@@ -143,6 +146,11 @@ impl NodeFacts {
     /// Which start of the directory this is, from 1 on.
     pub fn open_epoch(&self) -> u64 {
         self.state.open_epoch
+    }
+
+    /// The newest checkpoint of `partition` that the logs say was completed, and the last entry in it.
+    pub fn highest_checkpoint(&self, partition: PartitionId) -> Option<(Generation, EntryIndex)> {
+        self.streams.iter().filter_map(|stream| stream.checkpoints.get(&partition)).copied().max()
     }
 
     /// The cluster that the directory belongs to.
@@ -243,18 +251,25 @@ fn after_judgement(known: &NodeStream, judged: &StreamFacts) -> NodeStream {
     NodeStream { stream: known.stream, end_lsn: judged.log.end.lsn.get(), content: StreamContent::Written }
 }
 
-/// Makes the directories of a new data directory and their names durable.
+/// Makes the directories that are missing, and all their names durable: also names that were there, which a process
+/// killed before its sync may have left.
 async fn create_layout(handle: &Handle, directory: &Path) -> Result<(), StorageError> {
     for part in [directory.join("tmp"), directory.join("part"), log_directory(directory)] {
         let created = handle.create_directory_all(&part).await;
         created.map_err(|error| StorageError::disk(DiskOperation::Directory, &part, error))?;
     }
+    sync_directory(handle, &log_directory(directory)).await?;
+    sync_directory(handle, directory).await?;
     // The directory's own name; a relative path of one part has no parent that could be opened.
-    if let Some(parent) = directory.parent().filter(|parent| !parent.as_os_str().is_empty()) {
-        let synced = handle.sync_directory(parent).await;
-        synced.map_err(|error| StorageError::disk(DiskOperation::Sync, parent, error))?;
+    match directory.parent().filter(|parent| !parent.as_os_str().is_empty()) {
+        Some(parent) => sync_directory(handle, parent).await,
+        None => Ok(()),
     }
-    Ok(())
+}
+
+async fn sync_directory(handle: &Handle, directory: &Path) -> Result<(), StorageError> {
+    let synced = handle.sync_directory(directory).await;
+    synced.map_err(|error| StorageError::disk(DiskOperation::Sync, directory, error))
 }
 
 async fn is_empty(handle: &Handle, directory: &Path) -> Result<bool, StorageError> {

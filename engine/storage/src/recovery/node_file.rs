@@ -35,9 +35,13 @@ pub(super) async fn read_node(handle: &Handle, directory: &Path) -> Result<Optio
 }
 
 /// Writes `node` over the copy that is not the newest, and syncs.
+///
+/// The newest copy is synced first: a killed process may have left it in a cache, and until it is durable the copy that
+/// is written over here is the only one.
 pub(super) async fn update_node(handle: &Handle, directory: &Path, node: &Node) -> Result<(), StorageError> {
     let path = node_path(directory);
     let file = open(handle, &path, OpenOptions::new().write(true)).await?;
+    file.sync_data().await.map_err(|error| StorageError::disk(DiskOperation::Sync, &path, error))?;
     let (written, _) =
         file.write_and_sync_at(AlignedBuffer::from_slice(&node.encode_copy()), node.copy_offset()).await;
     written.map_err(|error| StorageError::disk(DiskOperation::Write, &path, error))

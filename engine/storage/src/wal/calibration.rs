@@ -17,8 +17,8 @@ use super::{
 const IDLE: Duration = Duration::from_secs(1);
 /// Writes measured with each method, in turns: the device's moods hit both.
 const ROUNDS: usize = 16;
-/// Bytes of a measured write: an ordinary frame.
-const WRITE_BYTES: usize = 8192;
+/// Bytes of a measured write: an ordinary frame, and no more than the smallest segment.
+const WRITE_BYTES: u64 = 8192;
 
 /// How a frame is made durable.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -78,7 +78,8 @@ async fn measure(log: &Log, spare: &UnusedFile) -> io::Result<Option<SyncMethod>
         if !log.queue.borrow().is_empty() {
             return Ok(None);
         }
-        let offset = (round * WRITE_BYTES) as u64;
+        // Round and round inside the file: a write must not make it longer.
+        let offset = (round as u64 % (spare.size_bytes / WRITE_BYTES)) * WRITE_BYTES;
         linked_times.push(time_write(log, &linked, offset).await?);
         data_sync_times.push(time_write(log, &data_sync, offset).await?);
     }
@@ -96,7 +97,7 @@ async fn measure(log: &Log, spare: &UnusedFile) -> io::Result<Option<SyncMethod>
 
 async fn time_write(log: &Log, file: &File, offset: u64) -> io::Result<Duration> {
     let started = log.handle.now();
-    let (written, _) = file.write_and_sync_at(AlignedBuffer::zeroed(WRITE_BYTES), offset).await;
+    let (written, _) = file.write_and_sync_at(AlignedBuffer::zeroed(WRITE_BYTES as usize), offset).await;
     written.map(|()| log.handle.now() - started)
 }
 

@@ -13,7 +13,7 @@ use basalt_runtime::{Handle, MonotonicTime, local::Event, sometimes};
 use super::{
     calibration::{self, SyncMethod},
     frame_queue::FrameQueue,
-    segment::{ChainEnd, SEGMENT_BYTES_MIN, StreamIdentity, UnusedFile, log_directory, stream_directory},
+    segment::{ChainEnd, StreamIdentity, UnusedFile, log_directory, stream_directory, whole_blocks},
     spares::{self, Spares},
     writer::{self, ActiveSegment},
 };
@@ -35,6 +35,15 @@ pub struct WalOptions {
     pub budget_bytes: u64,
     /// Bytes at which a frame takes no more records.
     pub frame_soft_limit_bytes: u32,
+    /// Bytes of the smallest segment: what an idle log takes on the disk. A multiple of a block.
+    pub segment_bytes_min: u64,
+}
+
+impl WalOptions {
+    /// Segments from 1 MiB on.
+    pub fn new(budget_bytes: u64, frame_soft_limit_bytes: u32) -> Self {
+        Self { budget_bytes, frame_soft_limit_bytes, segment_bytes_min: 1 << 20 }
+    }
 }
 
 /// A record's place on its way to the disk. Ordered by frame.
@@ -345,7 +354,7 @@ impl Log {
             next_base_lsn: Cell::new(judged.next_base_lsn),
             active: RefCell::new(None),
             sealed: RefCell::new(sealed.collect()),
-            spares: Spares::new(judged.unused.clone(), judged.next_file),
+            spares: Spares::new(judged.unused.clone(), judged.next_file, options.segment_bytes_min),
             sync_method: Cell::new(SyncMethod::LinkedSync),
             last_durable_at: Cell::new(handle.now()),
             device_full: Cell::new(false),
@@ -372,7 +381,8 @@ impl Log {
 
     /// The largest segment: beyond the smallest, an eighth of the budget.
     pub(super) fn segment_bytes_max(&self) -> u64 {
-        (self.options.get().budget_bytes / SEGMENTS_PER_BUDGET).max(SEGMENT_BYTES_MIN)
+        let options = self.options.get();
+        whole_blocks(options.budget_bytes / SEGMENTS_PER_BUDGET).max(options.segment_bytes_min)
     }
 
     fn used_bytes(&self) -> u64 {

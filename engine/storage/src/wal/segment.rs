@@ -13,8 +13,6 @@ use crate::ids::{FrameSequence, Lsn, StreamId};
 pub(crate) const BLOCK_BYTES: u64 = BLOCK_SIZE_BYTES as u64;
 /// Where a segment's first frame starts: behind the header's block.
 pub(crate) const FIRST_FRAME_OFFSET: u64 = BLOCK_BYTES;
-/// The smallest segment that is prepared.
-pub(crate) const SEGMENT_BYTES_MIN: u64 = 1 << 20;
 
 const EXTENSION: &str = "wal";
 

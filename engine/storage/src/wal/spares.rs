@@ -17,7 +17,7 @@ use basalt_runtime::{AlignedBuffer, DirectMode, OpenOptions, local::Event, plant
 
 use super::{
     log::{Closing, Log},
-    segment::{SEGMENT_BYTES_MIN, UnusedFile, file_name},
+    segment::{UnusedFile, file_name},
 };
 
 /// A segment that fills faster makes the next ones larger.
@@ -33,6 +33,8 @@ const ZERO_BYTES: usize = 1 << 20;
 
 /// The files that wait to become segments.
 pub(super) struct Spares {
+    /// The smallest segment.
+    bytes_min: u64,
     ready: RefCell<VecDeque<UnusedFile>>,
     /// Files to be removed.
     doomed: RefCell<Vec<UnusedFile>>,
@@ -53,11 +55,12 @@ pub(super) struct Spares {
 
 impl Spares {
     /// Starts with the files that a start found unused.
-    pub(super) fn new(unused: Vec<UnusedFile>, next_file: u64) -> Self {
+    pub(super) fn new(unused: Vec<UnusedFile>, next_file: u64, bytes_min: u64) -> Self {
         let spares = Self {
+            bytes_min,
             ready: RefCell::default(),
             doomed: RefCell::default(),
-            target_bytes: Cell::new(SEGMENT_BYTES_MIN),
+            target_bytes: Cell::new(bytes_min),
             target_count: Cell::new(1),
             lent_count: Cell::new(0),
             awaited_bytes: Cell::new(None),
@@ -104,7 +107,7 @@ impl Spares {
     /// Takes a file that nobody needs: to be used again, or removed.
     pub(super) fn offer(&self, file: UnusedFile) {
         let fits_load = file.size_bytes >= self.target_bytes.get() / 2;
-        let is_large_enough = file.size_bytes >= SEGMENT_BYTES_MIN;
+        let is_large_enough = file.size_bytes >= self.bytes_min;
         if fits_load && is_large_enough && self.ready.borrow().len() < self.target_count.get() {
             self.ready.borrow_mut().push_back(file);
             self.arrived.notify_all();
@@ -121,7 +124,7 @@ impl Spares {
             self.target_bytes.set((target * 2).min(bytes_max));
             self.target_count.set(2);
         } else if filled_in > FILLS_SLOWLY {
-            self.target_bytes.set((target / 2).max(SEGMENT_BYTES_MIN));
+            self.target_bytes.set((target / 2).max(self.bytes_min));
             self.target_count.set(1);
         }
     }
@@ -148,7 +151,7 @@ impl Spares {
         let target = self.target_bytes.get();
         match self.awaited_bytes.get() {
             Some(size_min) if ready.iter().all(|file| file.size_bytes < size_min) => {
-                Some(size_min.next_multiple_of(SEGMENT_BYTES_MIN).max(target))
+                Some(size_min.next_multiple_of(self.bytes_min).max(target))
             }
             _ => (ready.len() + self.lent_count.get() < self.target_count.get()).then_some(target),
         }
@@ -156,14 +159,14 @@ impl Spares {
 
     /// Gives up what an idle log does not need; whether anything was given up.
     fn shrink(&self) {
-        self.target_bytes.set(SEGMENT_BYTES_MIN);
+        self.target_bytes.set(self.bytes_min);
         self.target_count.set(1);
         let mut kept = 0;
         let mut ready = self.ready.borrow_mut();
         let excess: Vec<_> = std::mem::take(&mut *ready)
             .into_iter()
             .filter_map(|file| {
-                if kept == 0 && file.size_bytes <= SEGMENT_BYTES_MIN {
+                if kept == 0 && file.size_bytes <= self.bytes_min {
                     kept = 1;
                     ready.push_back(file);
                     return None;
@@ -177,7 +180,7 @@ impl Spares {
     /// Whether an idle log would give anything back.
     fn can_shrink(&self) -> bool {
         let ready = self.ready.borrow();
-        ready.len() > 1 || ready.iter().any(|file| file.size_bytes > SEGMENT_BYTES_MIN)
+        ready.len() > 1 || ready.iter().any(|file| file.size_bytes > self.bytes_min)
     }
 }
 
@@ -281,14 +284,14 @@ mod tests {
     #[test]
     fn a_found_file_is_used_again_and_the_rest_removed() {
         let found = vec![file("tiny", 4096), file("good", 1 << 20), file("too many", 1 << 20)];
-        let spares = Spares::new(found, 9);
+        let spares = Spares::new(found, 9, 1 << 20);
         assert_eq!(names(spares.ready.take()), ["good"]);
         assert_eq!(names(spares.doomed.take()), ["tiny", "too many"]);
     }
 
     #[test]
     fn sizes_follow_the_load_up_to_their_bound_and_back() {
-        let spares = Spares::new(Vec::new(), 1);
+        let spares = Spares::new(Vec::new(), 1, 1 << 20);
         for _ in 0..9 {
             spares.follow_load(Duration::from_millis(10), 16 << 20);
         }
@@ -302,7 +305,7 @@ mod tests {
 
     #[test]
     fn an_idle_log_keeps_one_small_spare() {
-        let spares = Spares::new(Vec::new(), 1);
+        let spares = Spares::new(Vec::new(), 1, 1 << 20);
         for prepared in [file("large", 8 << 20), file("small", 1 << 20), file("another", 1 << 20)] {
             spares.prepared(prepared);
         }
@@ -315,7 +318,7 @@ mod tests {
 
     #[test]
     fn a_giant_frame_asks_for_a_giant_segment() {
-        let spares = Spares::new(vec![file("small", 1 << 20)], 1);
+        let spares = Spares::new(vec![file("small", 1 << 20)], 1, 1 << 20);
         spares.awaited_bytes.set(Some((5 << 20) + 1));
         assert_eq!(spares.next_size(), Some(6 << 20));
         spares.prepared(file("giant", 6 << 20));
