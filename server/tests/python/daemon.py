@@ -62,8 +62,8 @@ class Daemon:
             return False
 
     def kill(self):
-        """Ends the daemon as a crash would."""
-        self.process.send_signal(signal.SIGKILL)
+        """Ends the daemon as a crash would; nothing happens if it has ended."""
+        self.process.kill()
         self.process.wait()
 
     def stop(self):

@@ -1,11 +1,28 @@
 """Stopping, killing and starting the daemon again."""
 
-import subprocess
 import os
+import subprocess
+
+import pytest
 
 from daemon import Daemon
 
-TABLE = "t"
+TABLE = "restarted"
+
+
+@pytest.fixture
+def start(tmp_path):
+    """Starts a daemon on the test's directory; kills it when the test ends, however it ends."""
+    started = []
+
+    def start(*arguments):
+        daemon = Daemon(tmp_path / "data", *arguments)
+        started.append(daemon)
+        return daemon.start()
+
+    yield start
+    for daemon in started:
+        daemon.kill()
 
 
 def make_table(client):
@@ -25,8 +42,8 @@ def read(client, number):
     return client.get_item(TableName=TABLE, Key={"pk": {"S": f"k{number}"}}, ConsistentRead=True)["Item"]["n"]["N"]
 
 
-def test_acknowledged_writes_survive_stop_and_kill(tmp_path):
-    daemon = Daemon(tmp_path / "data").start()
+def test_acknowledged_writes_survive_stop_and_kill(start):
+    daemon = start()
     client = daemon.client()
     make_table(client)
     written = 0
@@ -41,13 +58,12 @@ def test_acknowledged_writes_survive_stop_and_kill(tmp_path):
         daemon.start()
         for number in range(written):
             assert read(client, number) == str(number)
-    daemon.stop()
 
 
-def test_shard_count_may_change_between_starts(tmp_path):
+def test_shard_count_may_change_between_starts(start):
     written = 0
     for shards in ["1", "2", "3", "1", "2"]:
-        daemon = Daemon(tmp_path / "data", "--shards", shards).start()
+        daemon = start("--shards", shards)
         client = daemon.client()
         if written == 0:
             make_table(client)
@@ -59,8 +75,8 @@ def test_shard_count_may_change_between_starts(tmp_path):
         daemon.kill()
 
 
-def test_second_daemon_on_a_directory_is_refused(tmp_path):
-    daemon = Daemon(tmp_path / "data").start()
+def test_second_daemon_on_a_directory_is_refused(start):
+    daemon = start()
     second = subprocess.run(
         [os.environ["BASALTD"], "--data-dir", daemon.directory, "--listen", "127.0.0.1:0"],
         capture_output=True,
