@@ -11,7 +11,7 @@ pub struct StoreOptions {
     pub page_size_bytes: u32,
     /// Bytes of whole frame a group commit aims at; one larger entry still makes one frame.
     pub frame_soft_limit_bytes: u32,
-    /// For tests that need a long log: no checkpoint is started by itself.
+    /// For tests that need a long log: no checkpoint is started before the log budget is used up.
     pub hold_checkpoints: bool,
 }
 

@@ -117,7 +117,7 @@ async fn checkpoint_exclusively(shard: &Shard, state: &PartitionState) -> Result
         state.mark_materialised();
     }
     state.superblock_written(need);
-    if let Some(wal) = shard.wal.get() {
+    if let Ok(wal) = shard.open_log() {
         wal.append_checkpoint_done(state.spec().id, TERM, generation, need.applied);
     }
     shard.release_log();
@@ -210,7 +210,7 @@ impl Shard {
 
     fn checkpoint_due(&self) -> Option<Due> {
         if self.options.hold_checkpoints {
-            return None;
+            return self.log_is_full().then_some(Due::Log);
         }
         if self.pool.dirty_bytes() >= self.shares.pool_bytes / 2 {
             return Some(Due::Memory);
@@ -228,6 +228,12 @@ impl Shard {
         } else {
             LogPressure::Low
         }
+    }
+
+    /// Whether writers wait for log to be released.
+    fn log_is_full(&self) -> bool {
+        let frame_bytes = u64::from(self.options.frame_soft_limit_bytes);
+        self.wal.get().is_some_and(|wal| wal.used_bytes() + frame_bytes >= wal.budget_bytes())
     }
 
     fn has_log_needs(&self) -> bool {

@@ -104,6 +104,7 @@ impl ShardStore {
         self.shard.closing.set(true);
         self.shard.wake_all();
         checkpointer::checkpoint_until(&self.shard, self.shard.handle.now() + checkpoint_time).await;
+        self.shard.sealed.set(true);
         match self.shard.wal.get() {
             Some(wal) => wal.seal_and_close().await,
             None => Ok(()),
@@ -147,7 +148,10 @@ pub(crate) struct Shard {
     overlay_bytes: Cell<u64>,
     recycling: Cell<bool>,
     device_full: Cell<bool>,
+    /// No new writes, but those of the catalog.
     closing: Cell<bool>,
+    /// The log takes nothing any more.
+    sealed: Cell<bool>,
     entry_appended: Event,
     entries_applied: Event,
     checkpoint_wanted: Event,
@@ -166,13 +170,18 @@ impl Shard {
         self.wal.get().ok_or(StorageError::Closed)
     }
 
+    /// The log, as long as it may be appended to.
+    fn open_log(&self) -> Result<&Wal, StorageError> {
+        if self.sealed.get() { Err(StorageError::Closed) } else { self.wal() }
+    }
+
     /// Waits until a write to `partition` may be evaluated: there is room for its entry in the log and in memory.
     ///
     /// The catalog never waits, nor does a closing shard refuse it: a checkpoint that is to make room may have to
     /// write to it first. Its entries are few and small.
     pub(crate) async fn admit_write(&self, partition: PartitionId) -> Result<(), StorageError> {
         if partition == CATALOG_PARTITION {
-            return self.wal().map(|_open| ());
+            return self.open_log().map(|_open| ());
         }
         loop {
             if self.closing.get() {
@@ -186,7 +195,7 @@ impl Shard {
             }
             self.entries_applied.notified().await;
         }
-        self.wal()?.room(u64::from(self.options.frame_soft_limit_bytes)).await
+        self.open_log()?.room(u64::from(self.options.frame_soft_limit_bytes)).await
     }
 
     /// Appends one entry's effects to the open frame.

@@ -81,6 +81,7 @@ impl ShardStore {
             recycling: Cell::new(false),
             device_full: Cell::new(false),
             closing: Cell::new(false),
+            sealed: Cell::new(false),
             entry_appended: Event::new(),
             entries_applied: Event::new(),
             checkpoint_wanted: Event::new(),
