@@ -26,6 +26,8 @@ use crate::time::MonotonicTime;
 const STALL_REPORTED: Duration = Duration::from_millis(10);
 /// Tasks polled before completions, timers and mailboxes are looked at again.
 const POLLS_PER_TURN_MAX: usize = 64;
+/// How long tasks are polled before that, whatever their number: a log write waits for the end of the turn.
+const TURN_TIME_MAX: Duration = Duration::from_micros(200);
 /// Jobs taken from one queue of the mailbox in one turn.
 const JOBS_PER_QUEUE_MAX: usize = 64;
 /// How long the executor looks for work before it sleeps, if there was much of it.
@@ -100,14 +102,18 @@ impl Executor {
     /// One round of everything, without waiting; whether anything happened.
     fn run_turn(&self, load: &mut Load) -> bool {
         let mut busy = self.collect();
+        let began = self.core.now();
+        let mut now = began;
         for _ in 0..POLLS_PER_TURN_MAX {
-            if !self.poll_one() {
-                break;
-            }
+            let Some(ended) = self.poll_one_at(now) else { break };
+            now = ended;
             busy = true;
             load.polls += 1;
+            if now - began >= TURN_TIME_MAX {
+                break;
+            }
         }
-        load.turn(self.core.now());
+        load.turn(now);
         busy
     }
 
@@ -121,14 +127,17 @@ impl Executor {
     /// Polls the first task of the queue; whether there was one.
     pub(crate) fn poll_one(&self) -> bool {
         let _entered = current::enter(Rc::clone(&self.core));
-        let Some((slot, task)) = self.core.take_next_task() else {
-            return false;
-        };
-        let began = self.core.now();
+        self.poll_one_at(self.core.now()).is_some()
+    }
+
+    /// Polls the first task of the queue; the time when it returned, if there was one.
+    fn poll_one_at(&self, began: MonotonicTime) -> Option<MonotonicTime> {
+        let (slot, task) = self.core.take_next_task()?;
         self.core.begin_poll(began);
         self.poll_task(slot, task);
-        report_stall(&self.core, began);
-        true
+        let ended = self.core.now();
+        report_stall(&self.core, ended - began);
+        Some(ended)
     }
 
     fn poll_task(&self, slot: SlotId, mut task: RunningTask) {
@@ -263,8 +272,7 @@ fn take_finished<T: 'static>(mut task: Task<T>) -> T {
     }
 }
 
-fn report_stall(core: &Core, began: MonotonicTime) {
-    let took = core.now() - began;
+fn report_stall(core: &Core, took: Duration) {
     if took > STALL_REPORTED {
         let milliseconds = took.as_millis() as u64;
         tracing::warn!(shard = core.shard().0, milliseconds, "a task held the shard for too long");

@@ -5,10 +5,7 @@
 //!
 //! Shared by reference between all threads of a [`crate::ShardSet`]; emptied by its shard alone.
 
-#![expect(clippy::disallowed_types, reason = "senders that wait for room are on many threads, and rare")]
-
-use std::collections::VecDeque;
-use std::sync::{Arc, Mutex, OnceLock};
+use std::sync::{Arc, OnceLock};
 use std::task::Waker;
 
 use crossbeam_queue::{ArrayQueue, SegQueue};
@@ -16,8 +13,9 @@ use crossbeam_queue::{ArrayQueue, SegQueue};
 use crate::backend::WakeShard;
 use crate::handle::Handle;
 use crate::ids::{ShardIndex, SlotId};
+use crate::room::RoomWaiters;
 use crate::sleep::SleepFlag;
-use crate::sync::{AtomicBool, AtomicUsize, Ordering, fence};
+use crate::sync::{AtomicBool, Ordering, fence};
 
 /// Work for a shard, run on its thread between two polls of its tasks.
 pub type Job = Box<dyn FnOnce(&Handle) + Send>;
@@ -139,7 +137,7 @@ impl Inbox {
 
     /// Has `waker` called when there is room again, or the shard has ended.
     pub(crate) fn wait_for_room(&self, waker: &Waker) {
-        self.room.push(waker.clone());
+        self.room.register(waker.clone());
     }
 
     /// Reports a woken task, once until it is polled (the task's own flag sees to that).
@@ -192,39 +190,5 @@ impl Inbox {
 
     fn queues(&self) -> impl Iterator<Item = &ArrayQueue<Job>> {
         self.from_shards.iter().chain([&self.from_outside])
-    }
-}
-
-/// Senders that found a queue full. They look again after they have registered, and the shard looks here after it has
-/// made room: the same pair of fences as in [`crate::sleep`].
-struct RoomWaiters {
-    count: AtomicUsize,
-    wakers: Mutex<VecDeque<Waker>>,
-}
-
-impl RoomWaiters {
-    fn new() -> RoomWaiters {
-        RoomWaiters { count: AtomicUsize::new(0), wakers: Mutex::new(VecDeque::new()) }
-    }
-
-    fn push(&self, waker: Waker) {
-        self.locked().push_back(waker);
-        self.count.fetch_add(1, Ordering::Relaxed);
-        fence(Ordering::SeqCst);
-    }
-
-    fn wake_all(&self) {
-        fence(Ordering::SeqCst);
-        if self.count.load(Ordering::Relaxed) == 0 {
-            return;
-        }
-        let wakers = std::mem::take(&mut *self.locked());
-        self.count.fetch_sub(wakers.len(), Ordering::Relaxed);
-        wakers.into_iter().for_each(Waker::wake);
-    }
-
-    fn locked(&self) -> std::sync::MutexGuard<'_, VecDeque<Waker>> {
-        // The list is whole between any two of its operations, whatever a panicking thread did.
-        self.wakers.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
     }
 }

@@ -26,9 +26,14 @@ mod join;
 pub mod local;
 mod operation_slab;
 mod portable;
+#[cfg(not(loom))]
+mod queued_flag;
 pub mod remote;
+#[cfg(not(loom))]
+mod room;
 mod shard_set;
 pub mod sim;
+#[cfg(not(loom))]
 mod sleep;
 mod socket;
 mod sync;
@@ -39,6 +44,14 @@ mod time;
 mod timer;
 #[cfg(target_os = "linux")]
 mod uring;
+
+// Loom's models are outside of the crate and use these directly.
+#[cfg(loom)]
+pub mod queued_flag;
+#[cfg(loom)]
+pub mod room;
+#[cfg(loom)]
+pub mod sleep;
 
 pub use aligned_buffer::{AlignedBuffer, BUFFER_ALIGNMENT_BYTES};
 pub use backend::{BackendKind, DirectMode, DirectoryEntry, EntryKind, Metadata, OpenOptions, UringRung};

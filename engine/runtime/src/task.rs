@@ -8,19 +8,18 @@ use std::future::Future;
 use std::pin::Pin;
 use std::rc::{Rc, Weak};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::task::{Context, Poll, Wake, Waker};
 
 use crate::core::Core;
 use crate::current;
 use crate::ids::SlotId;
 use crate::inbox::Inbox;
+use crate::queued_flag::QueuedFlag;
 
 /// What a task's wakers share.
 pub(crate) struct TaskHeader {
     slot: SlotId,
-    /// Set when the task enters a queue, cleared just before its poll: a wake during the poll queues it again.
-    queued: AtomicBool,
+    queued: QueuedFlag,
     home: Arc<Inbox>,
 }
 
@@ -30,7 +29,7 @@ impl Wake for TaskHeader {
     }
 
     fn wake_by_ref(self: &Arc<Self>) {
-        if self.queued.swap(true, Ordering::AcqRel) {
+        if !self.queued.mark() {
             return;
         }
         current::with(|core| match core {
@@ -49,7 +48,7 @@ pub(crate) struct RunningTask {
 
 impl RunningTask {
     pub(crate) fn poll(&mut self) -> Poll<()> {
-        self.header.queued.store(false, Ordering::Release);
+        self.header.queued.begin_poll();
         self.future.as_mut().poll(&mut Context::from_waker(&self.waker))
     }
 }
@@ -80,7 +79,7 @@ impl TaskTable {
     /// Stores a task that counts as queued; the caller queues it.
     pub(crate) fn insert(&mut self, future: Pin<Box<dyn Future<Output = ()>>>, home: &Arc<Inbox>) -> SlotId {
         let slot = self.reserve();
-        let header = Arc::new(TaskHeader { slot, queued: AtomicBool::new(true), home: Arc::clone(home) });
+        let header = Arc::new(TaskHeader { slot, queued: QueuedFlag::new_queued(), home: Arc::clone(home) });
         let waker = Waker::from(Arc::clone(&header));
         self.entries[slot.index as usize].state = TaskState::Resting(RunningTask { future, header, waker });
         slot
