@@ -33,7 +33,7 @@ mod tree;
 mod write_out;
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;
 
 pub use crate::cache::Pins;
 pub use check::CheckReport;

@@ -1,7 +1,13 @@
+//! Checkpoints under crashes, faults and damage, on the simulated disk.
+
+mod crashes;
+mod damage;
+mod faults;
+
 use basalt_format::superblock::Superblock;
 
 /// A superblock with no particular content.
-pub(super) fn superblock() -> Superblock {
+pub(in crate::checkpoint) fn superblock() -> Superblock {
     Superblock {
         features_compatible: 0,
         features_read_only: 0,
