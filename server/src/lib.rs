@@ -13,12 +13,14 @@ mod auth;
 mod config;
 mod daemon;
 mod dynamodb;
+#[doc(hidden)]
+pub mod fuzzing;
 mod http;
 mod limits;
 mod listener;
 
 pub use config::{Config, ConfigError};
 pub use daemon::{DaemonError, run};
-pub use dynamodb::ResourceNames;
+pub use dynamodb::{ResourceNames, accepts_body};
 pub use limits::Limits;
 pub use listener::{Server, StartError};

@@ -13,6 +13,7 @@
 //! Steps 1 to 5 are here, 6 and 7 in each operation ([`operation`]), in terms of [`constraint`], [`expressions`] and
 //! [`table_name`]. Every text is in [`messages`] or the model's, every exception name in [`error_map`].
 
+mod accepts_body;
 mod constraint;
 pub(crate) mod error_map;
 mod expressions;
@@ -30,6 +31,7 @@ use self::json::{BodyError, Known, Place, Reader};
 use self::target::Target;
 use crate::limits::MemoryPermit;
 
+pub use self::accepts_body::accepts_body;
 pub use self::table_name::ResourceNames;
 
 /// A call as HTTP brought it.
@@ -111,6 +113,22 @@ impl Api {
         let input = input?;
         drop(body);
         input.run(self).await
+    }
+}
+
+/// Reads a body as the operation of `target` would, for the fuzz targets: any bytes must come to an answer.
+pub(crate) fn read_body(target: &str, body: &[u8], memory: &mut MemoryPermit) -> Result<(), ApiError> {
+    use operation::*;
+    fn read<T: Operation>(body: &[u8], memory: &mut MemoryPermit) -> Result<(), ApiError> {
+        read_input::<T>(body, memory).map(drop).map_err(ApiError::from)
+    }
+    match Target::from_header(target) {
+        Some(Target::PutItem) => read::<PutItemInput>(body, memory),
+        Some(Target::Query) => read::<QueryInput>(body, memory),
+        Some(Target::BatchWriteItem) => read::<BatchWriteItemInput>(body, memory),
+        Some(Target::BatchGetItem) => read::<BatchGetItemInput>(body, memory),
+        Some(Target::CreateTable) => read::<CreateTableInput>(body, memory),
+        _ => Ok(Reader::check_document(body, memory)?),
     }
 }
 

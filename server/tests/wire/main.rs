@@ -7,4 +7,5 @@
 
 mod http_edges;
 mod support;
+mod tables;
 mod validation;

@@ -62,10 +62,13 @@ fn write_billing(members: &mut Members<'_>, table: &TableDescription) {
     throughput.value_of("ReadCapacityUnits").display(read);
     throughput.value_of("WriteCapacityUnits").display(write);
     drop(throughput);
-    if let Some(since) = table.last_pay_per_request_unix_us {
+    let was_ever_on_demand = table.last_pay_per_request_unix_us.is_some();
+    if was_ever_on_demand || table.billing_mode == BillingMode::PayPerRequest {
         let mut summary = members.value_of("BillingModeSummary").object();
         summary.string("BillingMode", mode);
-        summary.value_of("LastUpdateToPayPerRequestDateTime").double(seconds(since));
+        if let Some(since) = table.last_pay_per_request_unix_us {
+            summary.value_of("LastUpdateToPayPerRequestDateTime").double(seconds(since));
+        }
     }
 }
 
