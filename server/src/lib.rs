@@ -13,8 +13,6 @@ mod auth;
 mod config;
 mod daemon;
 mod dynamodb;
-#[doc(hidden)]
-pub mod fuzzing;
 mod http;
 mod limits;
 mod listener;

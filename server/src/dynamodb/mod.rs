@@ -116,22 +116,6 @@ impl Api {
     }
 }
 
-/// Reads a body as the operation of `target` would, for the fuzz targets: any bytes must come to an answer.
-pub(crate) fn read_body(target: &str, body: &[u8], memory: &mut MemoryPermit) -> Result<(), ApiError> {
-    use operation::*;
-    fn read<T: Operation>(body: &[u8], memory: &mut MemoryPermit) -> Result<(), ApiError> {
-        read_input::<T>(body, memory).map(drop).map_err(ApiError::from)
-    }
-    match Target::from_header(target) {
-        Some(Target::PutItem) => read::<PutItemInput>(body, memory),
-        Some(Target::Query) => read::<QueryInput>(body, memory),
-        Some(Target::BatchWriteItem) => read::<BatchWriteItemInput>(body, memory),
-        Some(Target::BatchGetItem) => read::<BatchGetItemInput>(body, memory),
-        Some(Target::CreateTable) => read::<CreateTableInput>(body, memory),
-        _ => Ok(Reader::check_document(body, memory)?),
-    }
-}
-
 /// A body without a known operation: only whether it is JSON matters.
 fn unknown_operation(mut call: Call<'_>) -> ApiError {
     let is_json = call.body.is_empty() || Reader::check_document(&call.body, &mut call.memory).is_ok();
