@@ -40,8 +40,12 @@ pub const NODE_LAYOUT: &[Field] = &[
     Field::new(108, 4, "reserved"),
 ];
 /// Where a stream's fields are in its entry.
-pub const NODE_STREAM_LAYOUT: &[Field] =
-    &[Field::new(0, 2, "stream"), Field::new(2, 6, "reserved"), Field::new(8, 8, "end_lsn")];
+pub const NODE_STREAM_LAYOUT: &[Field] = &[
+    Field::new(0, 2, "stream"),
+    Field::new(2, 2, "flags"),
+    Field::new(4, 4, "reserved"),
+    Field::new(8, 8, "end_lsn"),
+];
 
 const WHAT: &str = "NODE";
 const STREAM_BYTES: usize = NODE_STREAM_LAYOUT[NODE_STREAM_LAYOUT.len() - 1].end();

@@ -17,6 +17,7 @@ mod catalog;
 mod items;
 mod keys;
 mod node;
+mod wal;
 
 /// What a Markdown table must say.
 pub(crate) enum Rows {
@@ -69,7 +70,7 @@ pub(crate) struct Sample {
 
 /// Every table that `tables_match_code.rs` compares.
 pub(crate) fn tables() -> Vec<Table> {
-    use basalt_format::{catalog, item_encoding, key_encoding, number};
+    use basalt_format::{catalog, data_directory, item_encoding, key_encoding, number, wal};
     vec![
         Table::constants("key_encoding.md", "key_tags", key_encoding::TAGS),
         Table::fields("key_encoding.md", "hashed_key", key_encoding::HASHED_KEY_LAYOUT),
@@ -87,10 +88,20 @@ pub(crate) fn tables() -> Vec<Table> {
         Table::constants("catalog.md", "table_classes", catalog::TABLE_CLASSES),
         Table::fields("catalog.md", "partition_row", catalog::PARTITION_ROW_LAYOUT),
         Table::constants("catalog.md", "partition_states", catalog::PARTITION_STATES),
+        Table::fields("data_directory.md", "node", data_directory::NODE_LAYOUT),
+        Table::fields("data_directory.md", "node_stream", data_directory::NODE_STREAM_LAYOUT),
+        Table::fields("wal.md", "segment_header", wal::SEGMENT_HEADER_LAYOUT),
+        Table::fields("wal.md", "frame_header", wal::FRAME_HEADER_LAYOUT),
+        Table::fields("wal.md", "record_header", wal::RECORD_HEADER_LAYOUT),
+        Table::constants("wal.md", "record_kinds", wal::RECORD_KINDS),
+        Table::constants("wal.md", "effect_kinds", wal::EFFECT_KINDS),
     ]
 }
 
 /// Every sample that `golden.rs` and `every_byte_flipped.rs` try.
 pub(crate) fn samples() -> Vec<Sample> {
-    [keys::samples(), items::samples(), catalog::samples(), node::samples()].into_iter().flatten().collect()
+    [keys::samples(), items::samples(), catalog::samples(), node::samples(), wal::samples()]
+        .into_iter()
+        .flatten()
+        .collect()
 }
