@@ -9,7 +9,7 @@ use std::{
 };
 
 use basalt_format::data_directory::{FeatureBits, Node as NodeState, NodeStream, StreamContent};
-use basalt_runtime::{EntryKind, File, Handle, OpenOptions, sometimes};
+use basalt_runtime::{DirectMode, EntryKind, File, Handle, OpenOptions, sometimes};
 
 use super::{
     facts::StreamFacts,
@@ -132,7 +132,9 @@ impl Node {
             sync_directory(&self.handle, &stream_directory(&self.facts.directory, stream.stream)).await?;
         }
         for segment in self.facts.streams.iter().filter_map(|stream| stream.log.segments.last()) {
-            let opened = self.handle.open_file(&segment.path, OpenOptions::new().write(true)).await;
+            // Direct as everywhere: if this sync fails, the next start must not read what only a cache still shows.
+            let options = OpenOptions::new().write(true).direct(DirectMode::Direct);
+            let opened = self.handle.open_file(&segment.path, options).await;
             let file =
                 opened.map_err(|error| StorageError::disk(DiskOperation::Open, &segment.path, error))?;
             let synced = file.sync_data().await;
