@@ -72,6 +72,12 @@ impl RequestMemory {
         MemoryPermit { account: Arc::clone(self), reserved_bytes: 0, charged_bytes: 0 }
     }
 
+    /// A permit for exactly `bytes`, for what does not grow.
+    pub(crate) fn permit_for(self: &Arc<Self>, bytes: usize) -> Result<MemoryPermit, MemoryExhausted> {
+        self.reserve(bytes)?;
+        Ok(MemoryPermit { account: Arc::clone(self), reserved_bytes: bytes, charged_bytes: bytes })
+    }
+
     fn reserve(&self, bytes: usize) -> Result<(), MemoryExhausted> {
         let fits = |used: usize| used.checked_add(bytes).filter(|total| *total <= self.limit_bytes);
         self.used_bytes
@@ -131,6 +137,16 @@ mod tests {
         permit.charge(100_000).unwrap();
         assert!(account.used_bytes.load(Ordering::Relaxed) >= 100_010);
         drop(permit);
+        assert_eq!(account.used_bytes.load(Ordering::Relaxed), 0);
+    }
+
+    #[test]
+    fn permits_that_do_not_grow_take_no_more_than_they_say() {
+        let account = RequestMemory::new(CONNECTION_BYTES * 2);
+        let both = [account.permit_for(CONNECTION_BYTES), account.permit_for(CONNECTION_BYTES)];
+        assert!(both.iter().all(Result::is_ok));
+        assert!(account.permit_for(1).is_err());
+        drop(both);
         assert_eq!(account.used_bytes.load(Ordering::Relaxed), 0);
     }
 

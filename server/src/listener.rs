@@ -158,8 +158,7 @@ impl Shared {
         if self.connection_count() >= self.limits.connections_max {
             return None;
         }
-        let mut memory = self.memory.permit();
-        memory.charge(CONNECTION_BYTES).ok()?;
+        let memory = self.memory.permit_for(CONNECTION_BYTES).ok()?;
         self.loads.get(shard)?.fetch_add(1, Ordering::Relaxed);
         Some(Admission { shared: Arc::clone(self), shard, _memory: memory })
     }
