@@ -35,6 +35,9 @@ pub struct StorageSubject {
     /// Storage's own options.
     pub options: StoreOptions,
 }
+/// Walks of a tree before its state is called broken, and the rest between them: idle work ends within seconds.
+const CHECK_ATTEMPTS: u32 = 40;
+const REST: Duration = Duration::from_millis(150);
 
 impl StorageSubject {
     /// One partition and the smallest memory: for small workloads.
@@ -351,8 +354,18 @@ impl Partition for StoragePartition {
         self.store.checkpoint().await.map_err(text)
     }
 
+    /// A tree can be walked only while nothing changes it, and applying, checkpoints and compaction go on behind. What is
+    /// broken stays broken; what was only in motion comes to rest.
     async fn check(&self) -> Result<(), String> {
-        self.partition.check().await.map_err(text)
+        let mut attempts = CHECK_ATTEMPTS;
+        loop {
+            attempts -= 1;
+            match self.partition.check().await {
+                Err(error) if attempts == 0 => return Err(text(error)),
+                Err(_in_motion) => self.handle.sleep(REST).await,
+                Ok(_report) => return Ok(()),
+            }
+        }
     }
 
     async fn close(&self) -> Result<(), String> {
