@@ -7,6 +7,7 @@ use std::future::Future;
 
 use basalt_model::Value;
 use basalt_runtime::{block_on, current_shard};
+use basalt_storage::StoreMetrics;
 
 use crate::{
     engine::Engine,
@@ -64,6 +65,10 @@ waiting! {
     scan(request: Scan) -> ScanOutput;
     /// As [`Engine::batch_get_item`].
     batch_get_item(request: BatchGetItem) -> BatchGetItemOutput;
+    /// As [`Engine::checkpoint`].
+    checkpoint() -> ();
+    /// As [`Engine::metrics`].
+    metrics() -> Vec<StoreMetrics>;
     /// As [`Engine::batch_write_item`].
     batch_write_item(request: BatchWriteItem) -> BatchWriteItemOutput;
 }

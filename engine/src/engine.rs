@@ -5,6 +5,7 @@ use std::{future::Future, path::Path, sync::Arc, time::Duration};
 use arc_swap::ArcSwapOption;
 use basalt_model::{Item, Value};
 use basalt_runtime::{Handle, Remote, ShardIndex, ShardSet};
+use basalt_storage::StoreMetrics;
 
 use crate::{
     blocking::BlockingEngine,
@@ -155,7 +156,9 @@ impl Engine {
 
     /// Reads a page of the items of one partition key.
     pub async fn query(&self, request: Query) -> Result<QueryOutput, Error> {
-        self.anywhere(|local| async move { local.query(request).await }).await
+        let owner = self.shards().catalog().owner_of_query(&request, self.shards().count());
+        let shard = owner.unwrap_or_else(|| self.shards().near());
+        self.shards().run(shard, |local| async move { local.query(request).await }).await
     }
 
     /// Reads a page of a table's items.
@@ -184,7 +187,33 @@ impl Engine {
         F: Future<Output = T> + 'static,
     {
         let table_name = table_name.to_owned();
-        self.anywhere(|local| async move { local.on_shard(&table_name, partition_key, work).await }).await
+        let owner = self.shards().catalog().owner_of(&table_name, &partition_key, self.shards().count());
+        let shard = owner.unwrap_or_else(|| self.shards().near());
+        self.shards()
+            .run(shard, |local| async move { local.on_shard(&table_name, partition_key, work).await })
+            .await
+    }
+
+    /// Writes every shard's committed entries into its partitions' files.
+    ///
+    /// # Errors
+    /// When a file could not be written; the log keeps everything.
+    pub async fn checkpoint(&self) -> Result<(), Error> {
+        let everywhere = |local: LocalEngine| async move {
+            local.on_every_shard(|shard| async move { shard.checkpoint().await }).await.map(|_every_shard| ())
+        };
+        self.anywhere(everywhere).await
+    }
+
+    /// Counts and levels of each shard's storage, in the order of the shards.
+    ///
+    /// # Errors
+    /// When the engine is closed.
+    pub async fn metrics(&self) -> Result<Vec<StoreMetrics>, Error> {
+        self.anywhere(|local| async move {
+            local.on_every_shard(|shard| async move { Ok(shard.metrics()) }).await
+        })
+        .await
     }
 
     /// Ends the engine: makes what is logged durable, checkpoints for at most half a second, seals the logs and

@@ -58,6 +58,7 @@ mod validation;
 pub use basalt_model as model;
 pub use basalt_model::{CapacityUnits, Consistency, ScanSegment};
 pub use basalt_runtime as runtime;
+pub use basalt_storage::StoreMetrics;
 pub use blocking::BlockingEngine;
 pub use catalog::{BillingMode, DeletionProtection, OnDemandMaximum, TableClass, TableId};
 pub use engine::Engine;

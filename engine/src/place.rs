@@ -2,12 +2,13 @@
 
 use std::sync::Arc;
 
-use basalt_model::{Item, KeyBytes, KeyValue};
+use basalt_model::{Item, KeyBytes, KeyValue, Value};
 use basalt_runtime::ShardIndex;
 
 use crate::{
     catalog::{Catalog, Table, TablePartition},
     error::Error,
+    operation::Query,
 };
 
 /// The place of one item, whether or not it is there.
@@ -48,10 +49,27 @@ impl Catalog {
         item: &Item,
         shard_count: u16,
     ) -> Option<ShardIndex> {
+        let partition_key = item.get(&self.table(table_name)?.schema().partition.name)?;
+        self.owner_of(table_name, partition_key, shard_count)
+    }
+
+    /// The shard that owns what a query asks for, as far as the query is sound.
+    pub(crate) fn owner_of_query(&self, query: &Query, shard_count: u16) -> Option<ShardIndex> {
+        let table = self.table(&query.table_name)?;
+        let condition = query.key_conditions.bind(table.schema()).ok()?;
+        Some(table.partition_of(table.keys.hash(&condition.partition)).owner(shard_count))
+    }
+
+    /// The shard that owns the items of a partition key, if the table is known and the value may be one.
+    pub(crate) fn owner_of(
+        &self,
+        table_name: &str,
+        partition_key: &Value,
+        shard_count: u16,
+    ) -> Option<ShardIndex> {
         let table = self.table(table_name)?;
-        let partition_key = item.get(&table.schema().partition.name)?.clone();
-        let hash = table.keys.hash(&KeyValue::try_from(partition_key).ok()?);
-        Some(table.partition_of(hash).owner(shard_count))
+        let partition_key = KeyValue::try_from(partition_key.clone()).ok()?;
+        Some(table.partition_of(table.keys.hash(&partition_key)).owner(shard_count))
     }
 
     /// The table of a request.

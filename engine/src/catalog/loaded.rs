@@ -112,3 +112,96 @@ fn covers_every_hash(partitions: &[TablePartition]) -> bool {
 fn damaged(rule: &'static str) -> DecodeError {
     DecodeError::NotCanonical { what: "catalog", rule }
 }
+
+#[cfg(test)]
+mod tests {
+    use basalt_format::catalog::PartitionState;
+    use basalt_model::{KeyAttribute, KeySchema, ScalarKind};
+
+    use super::*;
+    use crate::catalog::{
+        BillingMode, DeletionProtection, NextNumber, OnDemandMaximum, TableId, TableSettings,
+    };
+
+    fn table(number: u64) -> Table {
+        let partition = KeyAttribute { name: "pk".to_owned(), kind: ScalarKind::S };
+        let sort = Some(KeyAttribute { name: "sk".to_owned(), kind: ScalarKind::N });
+        Table {
+            name: format!("table-{number}").into(),
+            id: TableId::from_bytes([7; 16]),
+            number,
+            created_unix_us: 5,
+            hash_secret: [9; 16],
+            keys: basalt_model::KeyCodec::new(KeySchema { partition, sort }, &[9; 16]),
+            settings: TableSettings {
+                billing_mode: BillingMode::Provisioned { read_capacity_units: 1, write_capacity_units: 2 },
+                last_pay_per_request_unix_us: Some(8),
+                on_demand_maximum: OnDemandMaximum { read_units: None, write_units: Some(3) },
+                table_class: None,
+                deletion_protection: DeletionProtection::Enabled,
+                tags: [("owner".to_owned(), "me".to_owned())].into(),
+            },
+            partitions: Vec::new(),
+        }
+    }
+
+    fn partition(table_number: u64, hash_first: u64, hash_last: u64) -> PartitionRow {
+        PartitionRow { table_number, hash_first, hash_last, state: PartitionState::Open, file_uuid: None }
+    }
+
+    fn rows(partitions: &[(u64, PartitionRow)], next_number: Option<u64>) -> Rows {
+        Rows { tables: vec![table(1)], partitions: partitions.iter().copied().collect(), next_number }
+    }
+
+    #[test]
+    fn a_table_gets_its_partitions_in_the_order_of_their_hashes() {
+        let rows = rows(&[(2, partition(1, 100, u64::MAX)), (3, partition(1, 0, 99))], Some(4));
+        let loaded = LoadedCatalog::assemble(rows).unwrap();
+        let table = loaded.catalog.table("table-1").unwrap();
+        assert_eq!(table.partition_of(99).id, PartitionId::new(3));
+        assert_eq!(table.partition_of(100).id, PartitionId::new(2));
+        assert_eq!(loaded.specs.len(), 2);
+    }
+
+    #[test]
+    fn contradictions_are_damage() {
+        let whole = partition(1, 0, u64::MAX);
+        let broken = [
+            ("no partition at all", rows(&[], Some(4))),
+            ("a gap", rows(&[(2, partition(1, 0, 9)), (3, partition(1, 11, u64::MAX))], Some(4))),
+            ("an overlap", rows(&[(2, partition(1, 0, 9)), (3, partition(1, 9, u64::MAX))], Some(4))),
+            ("an end too early", rows(&[(2, partition(1, 0, 9))], Some(4))),
+            ("a partition of no table", rows(&[(2, whole), (3, partition(9, 0, u64::MAX))], Some(4))),
+            ("a number given twice", rows(&[(1, whole)], Some(4))),
+            ("a counter that would give a number again", rows(&[(2, whole)], Some(2))),
+            ("no counter", rows(&[(2, whole)], None)),
+        ];
+        for (what, rows) in broken {
+            assert!(LoadedCatalog::assemble(rows).is_err(), "{what}");
+        }
+        assert!(LoadedCatalog::assemble(rows(&[(2, whole)], Some(3))).is_ok());
+    }
+
+    #[test]
+    fn rows_come_back_as_they_were_written() {
+        let mut rows_read = Rows::default();
+        let mut before = table(1);
+        before.partitions.push(TablePartition {
+            id: PartitionId::new(2),
+            hash_first: 0,
+            hash_last: u64::MAX,
+        });
+        let mut partition_row = rows::partition_row(&before, &before.partitions[0]);
+        partition_row.1 = rows::with_file_uuid(&partition_row.1, [4; 16]).unwrap();
+        for (key, value) in [rows::counters_row(NextNumber(3)), rows::table_row(&before), partition_row] {
+            take_row(&mut rows_read, &key, &value).unwrap();
+        }
+        let loaded = LoadedCatalog::assemble(rows_read).unwrap();
+        let after = loaded.catalog.table("table-1").unwrap();
+        assert_eq!(after.settings, before.settings);
+        assert_eq!(after.schema(), before.schema());
+        assert_eq!(after.partitions, before.partitions);
+        assert_eq!((after.id, after.created_unix_us, after.hash_secret), (before.id, 5, [9; 16]));
+        assert_eq!(loaded.specs, [before.spec_of(&before.partitions[0], Some([4; 16]))]);
+    }
+}

@@ -175,3 +175,39 @@ impl BatchWritePlan {
 fn may_be_sent_again(error: &Error) -> bool {
     matches!(error.kind(), ErrorKind::Retry | ErrorKind::FreeSpace)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn plan() -> BatchWritePlan {
+        let writes = (0..2).map(|_| BatchWrite::Put(Item::new())).collect();
+        BatchWritePlan {
+            tables: vec![BatchWriteTable { table_name: "t".to_owned(), writes }],
+            writes: Vec::new(),
+        }
+    }
+
+    fn done() -> Result<CapacityUnits, Error> {
+        Ok(CapacityUnits::for_write(0, 1))
+    }
+
+    #[test]
+    fn writes_that_failed_for_now_are_unprocessed() {
+        let output = plan().finish(vec![((0, 1), Err(Error::DiskFull)), ((0, 0), done())]).unwrap();
+        assert_eq!(output.tables[0].unprocessed.len(), 1);
+        assert_eq!(output.tables[0].capacity, CapacityUnits::for_write(0, 1));
+    }
+
+    #[test]
+    fn a_batch_of_which_nothing_was_done_fails() {
+        let failed = plan().finish(vec![((0, 0), Err(Error::DiskFull)), ((0, 1), Err(Error::Overloaded))]);
+        assert!(matches!(failed, Err(Error::DiskFull)));
+    }
+
+    #[test]
+    fn a_failure_for_good_fails_the_batch() {
+        let failed = plan().finish(vec![((0, 0), done()), ((0, 1), Err(Error::Closed))]);
+        assert!(matches!(failed, Err(Error::Closed)));
+    }
+}

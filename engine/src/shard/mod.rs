@@ -24,7 +24,7 @@ use std::{
 };
 
 use basalt_runtime::{Handle, MonotonicTime, ShardIndex, join_all};
-use basalt_storage::{Partition, ShardStore};
+use basalt_storage::{Partition, ShardStore, StoreMetrics};
 
 pub use access::ShardAccess;
 pub(crate) use shards::Shards;
@@ -119,6 +119,15 @@ impl LocalEngine {
         let closed: Result<(), Error> =
             join_all(others.map(|shard| self.run_on(shard, close))).await.into_iter().collect();
         self.run_on(CATALOG_SHARD, close).await.and(closed)
+    }
+
+    pub(crate) async fn checkpoint(&self) -> Result<(), Error> {
+        Ok(self.state.store.checkpoint().await?)
+    }
+
+    /// Counts and levels of this shard's storage.
+    pub fn metrics(&self) -> StoreMetrics {
+        self.state.store.metrics()
     }
 
     async fn close_by(&self, deadline: MonotonicTime) -> Result<(), Error> {

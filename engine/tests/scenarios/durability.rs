@@ -11,6 +11,8 @@ use crate::{
 };
 
 const ITEM_COUNT: i64 = 60;
+/// The file of partition 0.
+const CATALOG_FILE: &str = "/data/part/00/0000000000000000.pt";
 
 async fn fill(engine: Engine) {
     engine.create_table(CreateTable::new(SIMPLE, simple_schema())).await.unwrap();
@@ -130,10 +132,6 @@ fn a_batch_shares_its_syncs() {
 #[test]
 fn a_thousand_tables_made_and_dropped_leave_no_file_behind() {
     let mut simulated = Simulated::open(Disk::new(), 2, 1);
-    let files = |simulated: &Simulated| -> Vec<String> {
-        simulated.files().into_iter().filter(|path| !path.contains("/wal/")).collect()
-    };
-    let before = files(&simulated);
     simulated.run(|engine| async move {
         for index in 0..1000 {
             let name = format!("table-{index}");
@@ -142,5 +140,10 @@ fn a_thousand_tables_made_and_dropped_leave_no_file_behind() {
         }
         assert!(engine.list_tables(ListTables::default()).await.unwrap().table_names.is_empty());
     });
-    assert_eq!(files(&simulated), before, "tables cost nothing but the catalog's entries");
+    let partition_files: Vec<String> = simulated
+        .files()
+        .into_iter()
+        .filter(|path| path.contains("/part/") && path != CATALOG_FILE)
+        .collect();
+    assert_eq!(partition_files, [""; 0], "tables cost nothing but the catalog's entries");
 }

@@ -11,6 +11,7 @@ mod key_errors;
 mod lent_reads;
 mod model;
 mod pages;
+mod real_files;
 mod segments;
 mod simulated;
 mod support;
