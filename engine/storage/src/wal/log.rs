@@ -216,16 +216,24 @@ impl Wal {
         ticket
     }
 
-    /// Notes that a partition's checkpoint is durable. Nobody waits for it.
+    /// Notes that a partition's checkpoint is durable. Nobody waits for it, and a log that is being closed does without:
+    /// the superblock says the same.
     pub fn append_checkpoint_done(
         &self,
         partition: PartitionId,
         term: u64,
         generation: Generation,
         applied: EntryIndex,
-    ) -> Ticket {
-        let body = CheckpointDone { generation: generation.get(), applied_index: applied.get() }.encode();
-        self.append(&note(RecordKind::CheckpointDone, partition, term, &body))
+    ) {
+        if self.is_open() {
+            let body = CheckpointDone { generation: generation.get(), applied_index: applied.get() }.encode();
+            self.append(&note(RecordKind::CheckpointDone, partition, term, &body));
+        }
+    }
+
+    /// Whether records can be appended: until [`Wal::seal_and_close`] is called.
+    pub fn is_open(&self) -> bool {
+        self.log.closing.get() == Closing::Open
     }
 
     /// Every frame up to this one is durable.

@@ -11,5 +11,6 @@ mod damage;
 mod group_commit;
 mod harness;
 mod planted_bugs;
+mod real_files;
 mod recycling;
 mod streams;
