@@ -17,6 +17,7 @@ mod catalog;
 mod items;
 mod keys;
 mod node;
+mod partition_file;
 mod wal;
 
 /// What a Markdown table must say.
@@ -70,7 +71,9 @@ pub(crate) struct Sample {
 
 /// Every table that `tables_match_code.rs` compares.
 pub(crate) fn tables() -> Vec<Table> {
-    use basalt_format::{catalog, data_directory, item_encoding, key_encoding, number, wal};
+    use basalt_format::{
+        catalog, data_directory, extent, item_encoding, key_encoding, number, page, superblock, wal,
+    };
     vec![
         Table::constants("key_encoding.md", "key_tags", key_encoding::TAGS),
         Table::fields("key_encoding.md", "hashed_key", key_encoding::HASHED_KEY_LAYOUT),
@@ -90,6 +93,17 @@ pub(crate) fn tables() -> Vec<Table> {
         Table::constants("catalog.md", "partition_states", catalog::PARTITION_STATES),
         Table::fields("data_directory.md", "node", data_directory::NODE_LAYOUT),
         Table::fields("data_directory.md", "node_stream", data_directory::NODE_STREAM_LAYOUT),
+        Table::fields("superblock.md", "superblock", superblock::SUPERBLOCK_LAYOUT),
+        Table::constants("superblock.md", "superblock_constants", superblock::SUPERBLOCK_CONSTANTS),
+        Table::fields("extent.md", "pointer", extent::POINTER_LAYOUT),
+        Table::constants("extent.md", "extent_kinds", extent::EXTENT_KINDS),
+        Table::fields("extent.md", "allocation_header", extent::ALLOCATION_HEADER_LAYOUT),
+        Table::constants("extent.md", "block_classes", extent::BLOCK_CLASSES),
+        Table::fields("page.md", "page_header", page::PAGE_HEADER_LAYOUT),
+        Table::fields("page.md", "slot", page::SLOT_LAYOUT),
+        Table::fields("page.md", "leaf_cell", page::LEAF_CELL_LAYOUT),
+        Table::fields("page.md", "overflow_payload", page::OVERFLOW_PAYLOAD_LAYOUT),
+        Table::constants("page.md", "page_constants", page::PAGE_CONSTANTS),
         Table::fields("wal.md", "segment_header", wal::SEGMENT_HEADER_LAYOUT),
         Table::fields("wal.md", "frame_header", wal::FRAME_HEADER_LAYOUT),
         Table::fields("wal.md", "record_header", wal::RECORD_HEADER_LAYOUT),
@@ -100,7 +114,14 @@ pub(crate) fn tables() -> Vec<Table> {
 
 /// Every sample that `golden.rs` and `every_byte_flipped.rs` try.
 pub(crate) fn samples() -> Vec<Sample> {
-    [keys::samples(), items::samples(), catalog::samples(), node::samples(), wal::samples()]
+    [
+        keys::samples(),
+        items::samples(),
+        catalog::samples(),
+        node::samples(),
+        partition_file::samples(),
+        wal::samples(),
+    ]
         .into_iter()
         .flatten()
         .collect()
