@@ -38,16 +38,24 @@ pub(super) async fn checkpoint_forever(shard: Rc<Shard>) {
     let mut last_round = shard.handle.now();
     while !shard.closing.get() {
         let Some(due) = wait_until_due(&shard, last_round).await else { continue };
-        let result = match due {
-            Due::Memory => checkpoint_dirtiest(&shard).await,
-            Due::Log => release_oldest_log(&shard).await,
-            Due::Idle | Due::Age => checkpoint_all(&shard).await,
-        };
-        match result {
+        let count_before = shard.checkpoint_count.get();
+        match run_round(&shard, due).await {
             Ok(()) if matches!(due, Due::Idle | Due::Age) => last_round = shard.handle.now(),
             Ok(()) => {}
             Err(error) => pause_after_failure(&shard, &error).await,
         }
+        if shard.checkpoint_count.get() == count_before {
+            // What is due cannot be done now: entries that are not durable yet, or a checkpoint already running.
+            timeout(&shard.handle, IDLE, shard.checkpoint_wanted.notified()).await;
+        }
+    }
+}
+
+async fn run_round(shard: &Shard, due: Due) -> Result<(), StorageError> {
+    match due {
+        Due::Memory => checkpoint_dirtiest(shard).await,
+        Due::Log => release_oldest_log(shard).await,
+        Due::Idle | Due::Age => checkpoint_all(shard).await,
     }
 }
 
@@ -119,6 +127,7 @@ async fn checkpoint_exclusively(shard: &Shard, state: &PartitionState) -> Result
     state.superblock_written(need);
     if let Ok(wal) = shard.open_log() {
         wal.append_checkpoint_done(state.spec().id, TERM, generation, need.applied);
+        wal.set_budget_bytes(shard.log_budget_bytes());
     }
     shard.release_log();
     Ok(())
@@ -183,7 +192,7 @@ async fn wait_until_due(shard: &Shard, last_round: MonotonicTime) -> Option<Due>
     if woken || shard.options.hold_checkpoints {
         return None;
     }
-    if shard.write_count.get() == writes_before && shard.has_unwritten_changes() {
+    if shard.write_count.get() == writes_before && shard.has_work() {
         return Some(Due::Idle);
     }
     (shard.handle.now() >= last_round + AGE_MAX).then_some(Due::Age)
@@ -215,7 +224,7 @@ impl Shard {
         if self.pool.dirty_bytes() >= self.shares.pool_bytes / 2 {
             return Some(Due::Memory);
         }
-        (self.log_pressure() == LogPressure::High && self.has_log_needs()).then_some(Due::Log)
+        (self.log_pressure() == LogPressure::High && self.has_work()).then_some(Due::Log)
     }
 
     fn log_pressure(&self) -> LogPressure {
@@ -236,15 +245,11 @@ impl Shard {
         self.wal.get().is_some_and(|wal| wal.used_bytes() + frame_bytes >= wal.budget_bytes())
     }
 
-    fn has_log_needs(&self) -> bool {
-        self.partitions.borrow().values().any(|state| state.log_needs().oldest().is_some())
-    }
-
-    fn has_unwritten_changes(&self) -> bool {
-        self.partitions
-            .borrow()
-            .values()
-            .any(|state| state.has_unwritten_changes() || state.log_needs().copy_releases_log())
+    /// Whether a checkpoint, or a copy of a superblock, would write something or release log.
+    fn has_work(&self) -> bool {
+        self.partitions.borrow().values().any(|state| {
+            state.is_serving() && (state.has_unwritten_changes() || state.log_needs().copy_releases_log())
+        })
     }
 
     /// Partitions by the log that they hold back, oldest first; then the dirtiest.

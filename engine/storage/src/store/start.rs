@@ -218,7 +218,8 @@ impl Shard {
         self.directory.join("part").join(format!("{:02x}", id & 0xff)).join(format!("{id:016x}.pt"))
     }
 
-    fn log_budget_bytes(&self) -> u64 {
+    /// This shard's share of the log budget, which follows the data.
+    pub(super) fn log_budget_bytes(&self) -> u64 {
         let data_bytes = self.partitions.borrow().values().map(|state| state.tree().row_bytes()).sum::<u64>();
         let shards = u64::from(self.shard_count);
         self.options.log_budget_bytes_for(data_bytes.saturating_mul(shards)) / shards
