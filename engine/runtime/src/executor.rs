@@ -173,7 +173,7 @@ impl Executor {
         match self.panic_policy {
             PanicPolicy::Propagate => job(handle),
             PanicPolicy::Abort => {
-                catch_unwind(AssertUnwindSafe(|| job(handle))).unwrap_or_else(|panic| abort_process(panic));
+                catch_unwind(AssertUnwindSafe(|| job(handle))).unwrap_or_else(abort_process);
             }
         }
     }
@@ -212,11 +212,6 @@ impl Executor {
     /// When the first timer fires.
     pub(crate) fn next_deadline(&self) -> Option<MonotonicTime> {
         self.core.next_deadline()
-    }
-
-    /// Operations whose last completion has not been collected.
-    pub(crate) fn operations_in_flight(&self) -> usize {
-        self.core.operations_in_flight()
     }
 
     /// Tasks that were woken after their end.

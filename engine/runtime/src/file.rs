@@ -167,7 +167,7 @@ impl File {
     }
 
     fn held(&self) -> Held {
-        Held::File(Rc::clone(&self.open))
+        Some(self.open.clone())
     }
 
     async fn done(&self, operation: Operation) -> io::Result<()> {

@@ -1,7 +1,7 @@
 //! A file as one read-only slice of memory, for the offline tools.
 
 #![expect(unsafe_code, reason = "a mapped file is memory that others can change")]
-#![expect(clippy::disallowed_methods, clippy::disallowed_types, reason = "tools read files without a shard")]
+#![expect(clippy::disallowed_types, reason = "tools read files without a shard")]
 
 use std::fs::File;
 use std::io;

@@ -15,7 +15,6 @@ use crate::backend::{
 use crate::core::Core;
 use crate::file::{File, mismatched};
 use crate::ids::ShardIndex;
-use crate::operation_slab::Held;
 use crate::socket::{TcpListener, TcpStream};
 use crate::task::Task;
 use crate::time::{MonotonicTime, UnixTime};
@@ -103,7 +102,7 @@ impl Handle {
 
     /// Opens or makes a file.
     pub async fn open_file(&self, path: &Path, options: OpenOptions) -> io::Result<File> {
-        let opening = self.core.start(Operation::OpenFile { path: path.to_owned(), options }, Held::Nothing);
+        let opening = self.core.start(Operation::OpenFile { path: path.to_owned(), options }, None);
         match opening.await {
             Outcome::Opened(opened) => Ok(File::new(&self.core, path, opened?, options)),
             other => mismatched("open", &other),
@@ -137,7 +136,7 @@ impl Handle {
 
     /// A directory's names, sorted.
     pub async fn read_directory(&self, path: &Path) -> io::Result<Vec<DirectoryEntry>> {
-        match self.core.start(Operation::ReadDirectory { path: path.to_owned() }, Held::Nothing).await {
+        match self.core.start(Operation::ReadDirectory { path: path.to_owned() }, None).await {
             Outcome::Entries(entries) => entries,
             other => mismatched("read_directory", &other),
         }
@@ -145,7 +144,7 @@ impl Handle {
 
     /// What a path is; `None` if it is not there.
     pub async fn metadata(&self, path: &Path) -> io::Result<Option<Metadata>> {
-        match self.core.start(Operation::Metadata { path: path.to_owned() }, Held::Nothing).await {
+        match self.core.start(Operation::Metadata { path: path.to_owned() }, None).await {
             Outcome::Metadata(metadata) => metadata,
             other => mismatched("metadata", &other),
         }
@@ -179,7 +178,7 @@ impl Handle {
     }
 
     async fn done(&self, operation: Operation) -> io::Result<()> {
-        match self.core.start(operation, Held::Nothing).await {
+        match self.core.start(operation, None).await {
             Outcome::Done(result) => result,
             other => mismatched("directory operation", &other),
         }

@@ -7,22 +7,16 @@
 //! Knows nothing of operations' meaning. What it returns is dropped by the caller, outside of any borrow, since the
 //! last reference to a file closes it, which is an operation again.
 
+use std::any::Any;
 use std::collections::VecDeque;
 use std::rc::Rc;
 use std::task::{Context, Poll, Waker};
 
 use crate::backend::Outcome;
-use crate::file::OpenFile;
 use crate::ids::SlotId;
-use crate::socket::{OpenListener, OpenSocket};
 
-/// What an operation works on and keeps open.
-pub(crate) enum Held {
-    Nothing,
-    File(Rc<OpenFile>),
-    Socket(Rc<OpenSocket>),
-    Listener(Rc<OpenListener>),
-}
+/// What an operation works on and keeps open, if anything: a file, a connection, a listener.
+pub(crate) type Held = Option<Rc<dyn Any>>;
 
 /// An outcome, and whether it is the operation's last.
 pub(crate) struct Arrival {
@@ -78,7 +72,7 @@ impl OperationSlab {
 
     /// A place for an operation whose end nobody waits for.
     pub(crate) fn insert_orphan(&mut self) -> SlotId {
-        self.occupy(Held::Nothing, Interest::Orphan)
+        self.occupy(None, Interest::Orphan)
     }
 
     fn occupy(&mut self, held: Held, interest: Interest) -> SlotId {
@@ -106,8 +100,7 @@ impl OperationSlab {
         let occupant = self.occupant(slot);
         assert!(!occupant.ended, "nothing completes after its last completion");
         occupant.ended = last;
-        let released =
-            if last { std::mem::replace(&mut occupant.held, Held::Nothing) } else { Held::Nothing };
+        let released = if last { occupant.held.take() } else { None };
         let completed = match occupant.interest {
             Interest::Orphan => Completed { waker: None, unwanted: Some(outcome), released },
             Interest::Live => {
@@ -175,9 +168,9 @@ impl OperationSlab {
     }
 
     /// Lets go of everything, when the backend is gone and nothing completes any more.
-    pub(crate) fn take_all_held(&mut self) -> Vec<Held> {
+    pub(crate) fn take_all_held(&mut self) -> Vec<Rc<dyn Any>> {
         let occupants = self.entries.iter_mut().filter_map(|entry| entry.occupant.as_mut());
-        occupants.map(|occupant| std::mem::replace(&mut occupant.held, Held::Nothing)).collect()
+        occupants.filter_map(|occupant| occupant.held.take()).collect()
     }
 
     fn occupant(&mut self, slot: SlotId) -> &mut Occupant {
@@ -193,5 +186,166 @@ impl OperationSlab {
         entry.occupant = None;
         entry.generation = entry.generation.wrapping_add(1);
         self.free.push(slot.index);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn done() -> Outcome {
+        Outcome::Done(Ok(()))
+    }
+
+    fn poll(slab: &mut OperationSlab, slot: SlotId) -> Poll<Arrival> {
+        slab.poll(slot, &mut Context::from_waker(Waker::noop()))
+    }
+
+    #[derive(Clone, Copy, Debug)]
+    enum Step {
+        Insert,
+        InsertOrphan,
+        CompleteSome(usize),
+        CompleteLast(usize),
+        Poll(usize),
+        Orphan(usize),
+    }
+
+    fn step() -> impl Strategy<Value = Step> {
+        let any_slot = 0..8_usize;
+        prop_oneof![
+            3 => Just(Step::Insert),
+            1 => Just(Step::InsertOrphan),
+            1 => any_slot.clone().prop_map(Step::CompleteSome),
+            3 => any_slot.clone().prop_map(Step::CompleteLast),
+            4 => any_slot.clone().prop_map(Step::Poll),
+            1 => any_slot.prop_map(Step::Orphan),
+        ]
+    }
+
+    /// What the slab should know of an operation.
+    #[derive(Default)]
+    struct Expected {
+        arrived: usize,
+        ended: bool,
+        orphan: bool,
+        held: std::rc::Weak<()>,
+    }
+
+    #[derive(Default)]
+    struct Model {
+        slab: OperationSlab,
+        operations: BTreeMap<SlotId, Expected>,
+    }
+
+    impl Model {
+        fn pick(&self, number: usize, wanted: impl Fn(&Expected) -> bool) -> Option<SlotId> {
+            let fitting: Vec<SlotId> = self
+                .operations
+                .iter()
+                .filter(|(_, expected)| wanted(expected))
+                .map(|(slot, _)| *slot)
+                .collect();
+            fitting.get(number % fitting.len().max(1)).copied()
+        }
+
+        fn run(&mut self, step: Step) {
+            match step {
+                Step::Insert => {
+                    let held = Rc::new(());
+                    let expected = Expected { held: Rc::downgrade(&held), ..Expected::default() };
+                    let slot = self.slab.insert(Some(held));
+                    assert!(
+                        self.operations.insert(slot, expected).is_none(),
+                        "a slot in flight is not given again"
+                    );
+                }
+                Step::InsertOrphan => {
+                    let slot = self.slab.insert_orphan();
+                    let expected = Expected { orphan: true, ..Expected::default() };
+                    assert!(
+                        self.operations.insert(slot, expected).is_none(),
+                        "a slot in flight is not given again"
+                    );
+                }
+                Step::CompleteSome(number) => self.complete(number, false),
+                Step::CompleteLast(number) => self.complete(number, true),
+                Step::Poll(number) => self.poll(number),
+                Step::Orphan(number) => self.orphan(number),
+            }
+            let in_flight = self.operations.values().filter(|expected| !expected.ended).count();
+            assert_eq!(self.slab.in_flight(), in_flight);
+            assert_eq!(self.slab.slots_in_flight().len(), in_flight);
+        }
+
+        fn complete(&mut self, number: usize, last: bool) {
+            let Some(slot) = self.pick(number, |expected| !expected.ended) else { return };
+            let completed = self.slab.complete(slot, done(), last);
+            let expected = self.operations.get_mut(&slot).expect("it was picked");
+            assert_eq!(completed.unwanted.is_some(), expected.orphan);
+            drop(completed);
+            expected.arrived += 1;
+            expected.ended = last;
+            assert!(!last || expected.held.upgrade().is_none(), "the last completion lets go of the file");
+            if last && expected.orphan {
+                self.operations.remove(&slot);
+            }
+        }
+
+        fn poll(&mut self, number: usize) {
+            let is_pollable =
+                |expected: &Expected| !(expected.orphan || expected.ended && expected.arrived == 0);
+            let Some(slot) = self.pick(number, is_pollable) else { return };
+            let expected = self.operations.get_mut(&slot).expect("it was picked");
+            match poll(&mut self.slab, slot) {
+                Poll::Pending => assert_eq!(expected.arrived, 0),
+                Poll::Ready(arrival) => {
+                    expected.arrived -= 1;
+                    assert_eq!(arrival.last, expected.ended && expected.arrived == 0);
+                    if arrival.last {
+                        self.operations.remove(&slot);
+                    }
+                }
+            }
+        }
+
+        fn orphan(&mut self, number: usize) {
+            let Some(slot) = self.pick(number, |expected| !expected.orphan) else { return };
+            let (arrived, in_flight) = self.slab.orphan(slot);
+            let expected = self.operations.get_mut(&slot).expect("it was picked");
+            assert_eq!((arrived.len(), in_flight), (expected.arrived, !expected.ended));
+            assert_eq!(
+                expected.held.upgrade().is_some(),
+                in_flight,
+                "the file stays open under its operation"
+            );
+            expected.orphan = true;
+            expected.arrived = 0;
+            if expected.ended {
+                self.operations.remove(&slot);
+            }
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn a_slot_lives_from_its_submission_to_its_last_completion(steps in prop::collection::vec(step(), 1..200)) {
+            let mut model = Model::default();
+            steps.into_iter().for_each(|step| model.run(step));
+        }
+    }
+
+    #[test]
+    #[should_panic(expected = "freed only at its last completion")]
+    fn a_completion_after_the_last_is_not_taken_for_another() {
+        let mut slab = OperationSlab::default();
+        let slot = slab.insert_orphan();
+        drop(slab.complete(slot, done(), true).unwanted);
+        slab.insert(None);
+        drop(slab.complete(slot, done(), true).unwanted);
     }
 }

@@ -4,6 +4,8 @@
 //! relies on the poll that is still to come to see its change; that poll therefore takes the mark away with a swap,
 //! which reads the waker's mark and everything before it. With a plain store the poll could look too early.
 
+#![cfg_attr(not(loom), expect(unreachable_pub, reason = "loom's models are outside of the crate"))]
+
 use crate::sync::{AtomicBool, Ordering};
 
 /// Whether a task stands in a queue.

@@ -3,6 +3,12 @@
 //! They register first and then try once more; the receiver makes room first and then looks here. The same pair of
 //! fences as in [`crate::sleep`] lets at least one of the two see the other.
 
+#![cfg_attr(not(loom), expect(unreachable_pub, reason = "loom's models are outside of the crate"))]
+#![cfg_attr(
+    not(loom),
+    expect(clippy::disallowed_types, reason = "senders that wait are on many threads, and rare")
+)]
+
 use std::collections::VecDeque;
 use std::sync::PoisonError;
 use std::task::Waker;

@@ -1,6 +1,6 @@
 //! The shards of a process: their threads, and the way to send them work.
 
-#![expect(clippy::disallowed_methods, clippy::disallowed_types, reason = "shards' threads are started here")]
+#![expect(clippy::disallowed_types, reason = "shards' threads are started here")]
 
 use std::future::{Future, poll_fn};
 use std::io;

@@ -8,6 +8,8 @@
 //! Checked under loom, with the queues: `RUSTFLAGS="--cfg loom" CARGO_TARGET_DIR=target/loom cargo test -p
 //! basalt-runtime --test loom --release`.
 
+#![cfg_attr(not(loom), expect(unreachable_pub, reason = "loom's models are outside of the crate"))]
+
 use crate::sync::{AtomicBool, Ordering, fence};
 
 /// Whether a shard sleeps, or is about to.

@@ -59,8 +59,7 @@ impl TcpListener {
     pub fn poll_accept(&self, context: &mut Context<'_>) -> Poll<io::Result<(TcpStream, SocketAddr)>> {
         let mut accepting = self.accepting.borrow_mut();
         let in_flight = accepting.get_or_insert_with(|| {
-            self.core
-                .start(Operation::Accept { listener: self.open.id }, Held::Listener(Rc::clone(&self.open)))
+            self.core.start(Operation::Accept { listener: self.open.id }, Some(self.open.clone()))
         });
         let arrival = ready!(in_flight.poll_next(context));
         if arrival.last {
@@ -240,7 +239,7 @@ impl TcpStream {
     }
 
     fn held(&self) -> Held {
-        Held::Socket(Rc::clone(&self.open))
+        Some(self.open.clone())
     }
 }
 

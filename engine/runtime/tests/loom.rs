@@ -75,25 +75,20 @@ fn two_senders_wake_one_shard() {
 }
 
 #[test]
-#[should_panic(expected = "deadlock")]
+#[should_panic(expected = "each missed the other")]
 fn without_fences_a_wake_is_lost() {
     loom::model(|| {
-        let arrived = Arc::new(AtomicBool::new(false));
-        let sleeping = Arc::new(AtomicBool::new(false));
-        let event = Arc::new(Notify::new());
-        let sender = (Arc::clone(&arrived), Arc::clone(&sleeping), Arc::clone(&event));
+        let (arrived, sleeping) = (Arc::new(AtomicBool::new(false)), Arc::new(AtomicBool::new(false)));
+        let sender = (Arc::clone(&arrived), Arc::clone(&sleeping));
         let sending = thread::spawn(move || {
-            let (arrived, sleeping, event) = sender;
+            let (arrived, sleeping) = sender;
             arrived.store(true, Ordering::Relaxed);
-            if sleeping.load(Ordering::Relaxed) {
-                event.notify();
-            }
+            sleeping.load(Ordering::Relaxed)
         });
         sleeping.store(true, Ordering::Relaxed);
-        if !arrived.load(Ordering::Relaxed) {
-            event.wait();
-        }
-        sending.join().unwrap();
+        let saw_message = arrived.load(Ordering::Relaxed);
+        let saw_sleeper = sending.join().unwrap();
+        assert!(saw_message || saw_sleeper, "each missed the other");
     });
 }
 
@@ -156,24 +151,19 @@ fn a_poll_sees_what_its_waker_did() {
 }
 
 #[test]
-#[should_panic(expected = "deadlock")]
+#[should_panic(expected = "nobody polls again")]
 fn a_plain_store_before_the_poll_loses_a_wake() {
     loom::model(|| {
-        let queued = Arc::new(AtomicBool::new(true));
-        let ready = Arc::new(AtomicBool::new(false));
-        let requeued = Arc::new(Notify::new());
-        let waker = (Arc::clone(&queued), Arc::clone(&ready), Arc::clone(&requeued));
+        let (queued, ready) = (Arc::new(AtomicBool::new(true)), Arc::new(AtomicBool::new(false)));
+        let waker = (Arc::clone(&queued), Arc::clone(&ready));
         let waking = thread::spawn(move || {
-            let (queued, ready, requeued) = waker;
+            let (queued, ready) = waker;
             ready.store(true, Ordering::Relaxed);
-            if !queued.swap(true, Ordering::AcqRel) {
-                requeued.notify();
-            }
+            !queued.swap(true, Ordering::AcqRel)
         });
         queued.store(false, Ordering::Release);
-        if !ready.load(Ordering::Relaxed) {
-            requeued.wait();
-        }
-        waking.join().unwrap();
+        let poll_saw_it = ready.load(Ordering::Relaxed);
+        let requeued = waking.join().unwrap();
+        assert!(poll_saw_it || requeued, "nobody polls again");
     });
 }

@@ -4,7 +4,7 @@
 //! that may block for long (opening, renaming, listing). A job carries its buffers and a reference to its file; its
 //! result goes to the shard's [`Replies`].
 
-#![expect(clippy::disallowed_types, clippy::disallowed_methods, reason = "threads are started here")]
+#![expect(clippy::disallowed_types, reason = "threads are started here")]
 
 use std::collections::VecDeque;
 use std::io;

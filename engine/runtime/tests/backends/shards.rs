@@ -2,8 +2,6 @@
 
 #![expect(clippy::disallowed_types, clippy::disallowed_methods, reason = "outsiders are ordinary threads")]
 
-mod support;
-
 use std::cell::{Cell, RefCell};
 use std::rc::Rc;
 use std::sync::Arc;
@@ -11,12 +9,12 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
 use std::time::Duration;
 
+use crate::support::{every_backend, on_every_backend, prepare};
 use basalt_runtime::remote::{self, block_on};
 use basalt_runtime::{
     AlignedBuffer, Handle, OpenOptions, Remote, SendError, ShardIndex, ShardSet, ShardSetOptions, join_all,
     timeout,
 };
-use support::{every_backend, on_every_backend, prepare};
 
 #[test]
 fn tasks_run_in_the_order_in_which_they_were_spawned() {
@@ -150,7 +148,9 @@ fn many_threads_send_more_than_fits_and_all_arrives() {
             thread::spawn(move || {
                 for _ in 0..JOBS {
                     let count = Arc::clone(&count);
-                    let job = move |_: &Handle| drop(count.fetch_add(1, Ordering::Relaxed));
+                    let job = move |_: &Handle| {
+                        count.fetch_add(1, Ordering::Relaxed);
+                    };
                     block_on(remote.send(Box::new(job))).unwrap();
                 }
             })
@@ -180,7 +180,7 @@ fn two_shards_play_ping_pong() {
                 // The other may still need this shard, until it says that it does not, or has ended.
                 let (reply, answer) = remote::oneshot();
                 drop(other.send(Box::new(move |handle: &Handle| wait_for_finish(handle, reply))).await);
-                drop(answer.await);
+                answer.await.ok();
             })
         });
         set.unwrap().join();
@@ -198,7 +198,7 @@ fn wait_for_finish(handle: &Handle, reply: remote::Sender<()>) {
             while !FINISHED.with(Cell::get) {
                 task_handle.sleep(Duration::from_micros(50)).await;
             }
-            drop(reply.send(()));
+            reply.send(()).ok();
         })
         .detach();
 }
@@ -211,7 +211,7 @@ fn an_ended_shard_refuses_jobs_and_drops_their_replies() {
         stop();
         set.join();
         let (reply, answer) = remote::oneshot::<()>();
-        let refused = remote.try_send(Box::new(move |_| drop(reply.send(()))));
+        let refused = remote.try_send(Box::new(move |_| reply.send(()).unwrap()));
         assert!(matches!(&refused, Err(SendError::Closed(_))));
         drop(refused);
         assert!(answer.recv_blocking().is_err());

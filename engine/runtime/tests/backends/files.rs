@@ -1,11 +1,9 @@
 //! Files and directories behave alike on every backend, down to the errors that the engine tells apart.
 
-mod support;
-
 use std::io::ErrorKind;
 
+use crate::support::{on_every_backend, prepare};
 use basalt_runtime::{AlignedBuffer, DirectMode, EntryKind, OpenOptions};
-use support::{on_every_backend, prepare};
 
 fn read_write() -> OpenOptions {
     OpenOptions::new().read(true).write(true).create(true)

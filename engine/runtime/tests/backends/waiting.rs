@@ -1,14 +1,12 @@
 //! How tasks of one shard wait for each other: turns are kept, and a dropped waiter gives its turn on.
 
-mod support;
-
 use std::cell::RefCell;
 use std::rc::Rc;
 use std::time::Duration;
 
+use crate::support::on_backend;
 use basalt_runtime::local::{Event, Semaphore, WaitQueue, oneshot};
 use basalt_runtime::{Handle, ShardSetOptions, Task, join_all, timeout};
-use support::on_backend;
 
 fn in_memory() -> ShardSetOptions {
     ShardSetOptions { in_memory: true, ..ShardSetOptions::default() }

@@ -1,13 +1,11 @@
 //! Files against a model: random plans of writes, cuts, holes and reads give on every backend what they give on a
 //! vector of bytes. Every read is compared, and the whole file at the end.
 
-mod support;
-
 use std::ops::Range;
 
+use crate::support::{every_backend, on_backend, prepare};
 use basalt_runtime::{AlignedBuffer, DirectMode, File, OpenOptions};
 use proptest::prelude::*;
-use support::{every_backend, on_backend, prepare};
 
 const FILE_BYTES_MAX: u64 = 65_536;
 const BLOCK: u64 = 4096;

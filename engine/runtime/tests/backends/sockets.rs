@@ -2,16 +2,14 @@
 
 #![expect(clippy::disallowed_types, clippy::disallowed_methods, reason = "the clients are ordinary threads")]
 
-mod support;
-
 use std::io::{Read, Write};
 use std::net::{Shutdown, SocketAddr, TcpStream as Client};
 use std::task::Poll;
 use std::thread;
 use std::time::Duration;
 
+use crate::support::{Bench, every_backend, on_every_backend};
 use basalt_runtime::{Either, IoChoice, ShardIndex, ShardSet, ShardSetOptions, TcpListener, race, timeout};
-use support::{Bench, every_backend, on_every_backend};
 
 fn listen(bench: &Bench) -> TcpListener {
     bench.handle.listen(SocketAddr::from(([127, 0, 0, 1], 0))).expect("a port is free")

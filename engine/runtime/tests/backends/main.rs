@@ -1,0 +1,8 @@
+//! What tasks see of the runtime, on every backend that the machine has: io_uring, portable, and files in memory.
+
+mod file_model;
+mod files;
+mod shards;
+mod sockets;
+mod support;
+mod waiting;
