@@ -33,13 +33,14 @@ impl SleepFlag {
 
     /// The receiver's half, before its last look at the queues.
     pub fn prepare_to_sleep(&self) {
-        self.sleeping.store(true, Ordering::Relaxed);
+        // Swaps on both sides, so that their order is one chain and a sender's swap cannot undo a later sleep.
+        self.sleeping.swap(true, Ordering::Relaxed);
         fence(Ordering::SeqCst);
     }
 
     /// The receiver is awake again, or found work and does not sleep.
     pub fn awake(&self) {
-        self.sleeping.store(false, Ordering::Relaxed);
+        self.sleeping.swap(false, Ordering::Relaxed);
     }
 }
 
