@@ -29,6 +29,8 @@ use crate::{
 
 /// Frames that can be on their way at once: a Seal that was not synced, and the frame after it.
 const UNSYNCED_FRAMES_MAX: u64 = 2;
+/// From this size on each segment that was read is told of.
+const LARGE_SEGMENT_BYTES: u64 = 64 << 20;
 
 /// Judges one stream; `known` is what NODE says of it.
 pub(super) async fn judge_stream(
@@ -216,6 +218,7 @@ impl Judge<'_> {
             self.handle.yield_if_due().await;
         };
         facts.log.end = reader.chain();
+        tell_progress(self.identity, facts.log.end.lsn, &candidate.header);
         facts.log.segments.push(JudgedSegment {
             path: file.path.clone(),
             size_bytes: file.size_bytes,
@@ -352,6 +355,18 @@ impl Judge<'_> {
 
     fn damaged(&self, lsn: Lsn, detail: String) -> StorageError {
         Refusal::DamagedLog { stream: self.identity.stream, lsn, detail }.into()
+    }
+}
+
+/// Large segments are those of a long log, whose reading takes seconds: somebody may be waiting.
+fn tell_progress(identity: StreamIdentity, lsn: Lsn, header: &SegmentHeader) {
+    if header.size_bytes >= LARGE_SEGMENT_BYTES {
+        tracing::info!(
+            stream = identity.stream.get(),
+            segment = header.sequence,
+            lsn = lsn.get(),
+            "log segment checked"
+        );
     }
 }
 

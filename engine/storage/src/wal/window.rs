@@ -16,52 +16,64 @@ pub(crate) struct Window {
     file: File,
     /// Whole blocks of the file: a block that its end cuts counts as not there.
     file_bytes: u64,
-    /// File offset of the first byte of `bytes`.
-    start: u64,
+    /// File offset of the window's front.
+    offset: u64,
     bytes: AlignedBuffer,
+    /// Where in `bytes` the front is: what lies before was passed, and goes when the next chunk comes.
+    front: usize,
     /// The chunk behind `bytes`, being read.
     ahead: Option<Task<(io::Result<usize>, AlignedBuffer)>>,
 }
 
 impl Window {
-    /// A window whose first byte will be that at `start`, a multiple of a block.
-    pub(crate) fn new(handle: &Handle, file: File, file_bytes: u64, start: u64) -> Self {
-        let file_bytes = whole_blocks(file_bytes);
-        Self { handle: handle.clone(), file, file_bytes, start, bytes: AlignedBuffer::new(), ahead: None }
+    /// A window whose front is at `offset`, a multiple of a block.
+    pub(crate) fn new(handle: &Handle, file: File, file_bytes: u64, offset: u64) -> Self {
+        Self {
+            handle: handle.clone(),
+            file,
+            file_bytes: whole_blocks(file_bytes),
+            offset,
+            bytes: AlignedBuffer::new(),
+            front: 0,
+            ahead: None,
+        }
     }
 
-    /// Moves the window's front to `offset` and fills it with at least `length` bytes, or with what the file has.
+    /// Moves the front to `offset` and fills the window with at least `length` bytes, or with what the file has.
     pub(crate) async fn fill(&mut self, offset: u64, length: u64) -> Result<(), StorageError> {
-        self.discard_before(offset);
-        while (self.bytes.len() as u64) < length && self.end() < self.file_bytes {
+        self.move_to(offset);
+        while (self.available() as u64) < length && self.end() < self.file_bytes {
             self.take_chunk().await?;
         }
         Ok(())
     }
 
-    /// Up to `length` bytes at the window's front: fewer if the file ends.
+    /// Up to `length` bytes at the front: fewer if the file ends.
     pub(crate) fn front(&self, length: u64) -> &[u8] {
         let available =
-            usize::try_from(length).map_or(self.bytes.len(), |length| length.min(self.bytes.len()));
-        &self.bytes[..available]
+            usize::try_from(length).map_or(self.available(), |length| length.min(self.available()));
+        &self.bytes[self.front..self.front + available]
+    }
+
+    fn available(&self) -> usize {
+        self.bytes.len() - self.front
     }
 
     fn end(&self) -> u64 {
-        self.start + self.bytes.len() as u64
+        self.offset + self.available() as u64
     }
 
-    fn discard_before(&mut self, offset: u64) {
-        assert!(offset >= self.start, "a window only moves forward");
-        let gone = (offset - self.start).min(self.bytes.len() as u64) as usize;
-        let left = self.bytes.len() - gone;
-        self.bytes.copy_within(gone.., 0);
-        self.bytes.truncate(left);
-        self.start += gone as u64;
-        if self.start < offset {
+    fn move_to(&mut self, offset: u64) {
+        let passed = offset.checked_sub(self.offset).expect("a window only moves forward");
+        if passed <= self.available() as u64 {
+            self.front += passed as usize;
+        } else {
             // The caller skips more than was read: what is on its way lies before the new front.
+            self.bytes.clear();
+            self.front = 0;
             self.ahead = None;
-            self.start = offset;
         }
+        self.offset = offset;
     }
 
     async fn take_chunk(&mut self) -> Result<(), StorageError> {
@@ -77,12 +89,20 @@ impl Window {
             self.file_bytes = self.end();
             return Ok(());
         }
+        self.forget_passed();
         self.bytes.extend_from_slice(chunk);
         if self.end() < self.file_bytes {
             let next = read_chunk(self.file.clone(), self.end(), self.file_bytes);
             self.ahead = Some(self.handle.spawn(next));
         }
         Ok(())
+    }
+
+    fn forget_passed(&mut self) {
+        let available = self.available();
+        self.bytes.copy_within(self.front.., 0);
+        self.bytes.truncate(available);
+        self.front = 0;
     }
 }
 

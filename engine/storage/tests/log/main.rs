@@ -10,6 +10,7 @@ mod crash_rounds;
 mod damage;
 mod group_commit;
 mod harness;
+mod lock;
 mod planted_bugs;
 mod real_files;
 mod recycling;
