@@ -134,3 +134,39 @@ impl Ring {
         Ok(())
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_rung_from_the_probed_one_down_carries_requests() {
+        let best = probe().expect("this machine has io_uring");
+        let rungs = LADDER.into_iter().skip_while(|rung| *rung != best);
+        for rung in rungs {
+            let mut ring = Ring::new(rung).expect("a lower rung asks for less");
+            // More than the queue holds, so that pushing has to submit in between.
+            for _ in 0..2 * SUBMISSIONS {
+                ring.carry_nothing().expect("an empty request is carried");
+            }
+        }
+    }
+
+    #[test]
+    fn a_full_queue_is_submitted_and_nothing_is_lost() {
+        let mut ring = Ring::new(probe().expect("this machine has io_uring")).expect("it was just probed");
+        let pushed = 3 * u64::from(SUBMISSIONS);
+        for number in 0..pushed {
+            // SAFETY: the entry refers to no memory.
+            unsafe { ring.push(&[opcode::Nop::new().build().user_data(number)]) }
+                .expect("completions have room");
+        }
+        let mut completed = Vec::new();
+        while completed.len() < pushed as usize {
+            ring.enter(Some(None)).expect("a ring can be entered");
+            completed.extend(std::iter::from_fn(|| ring.pop()).map(|entry| entry.user_data()));
+        }
+        completed.sort_unstable();
+        assert_eq!(completed, (0..pushed).collect::<Vec<_>>());
+    }
+}

@@ -2,6 +2,7 @@
 
 mod file_model;
 mod files;
+mod process;
 mod shards;
 mod sockets;
 mod support;
