@@ -4,14 +4,15 @@
 //! `Node::act` nothing in the directory is changed, so a refusal leaves every byte as it was.
 
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, BTreeSet},
     path::{Path, PathBuf},
     sync::Arc,
 };
 
 use basalt_runtime::{Handle, ShardIndex, join_all};
 use basalt_storage::{
-    CATALOG_PARTITION, Node, NodeFacts, PartitionSpec, ReplayReport, ShardStore, StorageError, StoreHooks,
+    CATALOG_PARTITION, Node, NodeFacts, PartitionId, PartitionSpec, ReplayReport, ShardStore, StorageError,
+    StoreHooks,
 };
 
 use super::{LocalEngine, Shards, progress::Progress, tables::CATALOG_SHARD};
@@ -172,6 +173,21 @@ impl LocalEngine {
             Ok(())
         })
         .await?;
+        self.remove_dropped_files().await
+    }
+
+    /// Removes files of tables whose drop was durable before a crash came; the last thing that a start does.
+    async fn remove_dropped_files(&self) -> Result<(), Error> {
+        let store = self.store();
+        let files = store.partition_files().await?;
+        // A file that is there now and belongs to a table was made after the table was known here.
+        let catalog = self.catalog();
+        let known: BTreeSet<PartitionId> =
+            catalog.tables().flat_map(|table| &table.partitions).map(|partition| partition.id).collect();
+        for id in files.into_iter().filter(|id| *id != CATALOG_PARTITION && !known.contains(id)) {
+            tracing::info!(partition = id.get(), "removed the file of a table that was dropped");
+            store.remove_partition_file(id).await?;
+        }
         Ok(())
     }
 

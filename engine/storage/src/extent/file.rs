@@ -191,7 +191,11 @@ impl PartitionFile {
             return Ok(());
         }
         let path = if self.is_placed() { self.path.clone() } else { self.temporary_path() };
-        self.handle.remove_file(&path).await.map_err(|error| disk(DiskOperation::Remove, &path, error))
+        match self.handle.remove_file(&path).await {
+            // A start removes the files of partitions that were dropped before; it may have come first.
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(()),
+            removed => removed.map_err(|error| disk(DiskOperation::Remove, &path, error)),
+        }
     }
 
     /// The error of an extent that is not what its pointer says.

@@ -2,7 +2,9 @@
 //!
 //! Runs on the simulated disk, one shard, one seed a test.
 
+mod failures;
 mod harness;
+mod shard_counts;
 
 use std::{cell::RefCell, rc::Rc, time::Duration};
 
@@ -239,5 +241,23 @@ fn unknown_partitions_records_are_passed_over() {
         assert!(store.partition(OTHER).is_none());
         let kept = store.partition(TABLE).expect("the table's partition is open");
         assert_eq!(harness::get(&kept, b"key").await.as_deref(), Some(b"value".as_slice()));
+    });
+}
+
+#[test]
+fn files_of_partitions_that_nobody_knows_are_found_and_removed() {
+    const OTHER: PartitionId = PartitionId::new(0x1_0042);
+    let mut process = Process::start(15, Disk::new());
+    process.run(async |store| {
+        let dropped = store.create_partition(harness::spec(OTHER));
+        harness::put(&dropped, b"key", b"value").await;
+        store.checkpoint().await.expect("the checkpoint succeeds");
+    });
+    let disk = process.kill();
+    Process::start(16, disk).run(async |store| {
+        assert_eq!(store.partition_files().await.expect("the directory is read"), [OTHER]);
+        store.remove_partition_file(OTHER).await.expect("the file is removed");
+        store.remove_partition_file(OTHER).await.expect("it may be gone already");
+        assert_eq!(store.partition_files().await.expect("the directory is read"), []);
     });
 }
