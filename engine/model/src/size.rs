@@ -70,9 +70,9 @@ impl ItemRef<'_> {
 /// The actions of an update, as far as they count against the limit.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct UpdateActions {
-    /// Actions that write a value: SET, ADD, and DELETE that leaves members.
+    /// Actions that write a value: SET and ADD.
     pub writing_count: usize,
-    /// Actions that clear one: REMOVE, and DELETE of the last member.
+    /// Actions that take away: REMOVE, and DELETE whether it leaves members or not.
     pub clearing_count: usize,
 }
 

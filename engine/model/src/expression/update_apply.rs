@@ -3,6 +3,9 @@
 //! First every action becomes a change of one place, computed from the old item alone; then one walk over the old
 //! item writes the new one. So right sides see the old item, all indexes of lists are old ones, and what is set
 //! behind the end of a list is appended in the order of its indexes.
+//!
+//! Invariant: an update takes a small multiple of [`ITEM_BYTES_MAX`], whatever it says. A text of 4 KiB has room for
+//! hundreds of copies of one value, which may itself be as large as a request allows.
 
 use basalt_format::DecodeError;
 use basalt_format::item_encoding::{
@@ -19,10 +22,13 @@ use super::messages;
 use super::update::{Action, SetValue, Update, UpdateOperand};
 use crate::item::{EncodedItem, Item};
 use crate::item_ref::{ItemRef, ValueRef};
-use crate::messages::NESTED_TOO_DEEP;
+use crate::messages::{NESTED_TOO_DEEP, UPDATED_ITEM_TOO_LARGE};
 use crate::number::{Number, NumberError};
 use crate::path::{DocumentPath, PathElement};
+use crate::size::ITEM_BYTES_MAX;
 use crate::value::Value;
+
+const ENCODED_BYTES_PER_BYTE_MAX: usize = 8;
 
 /// Why an update cannot be applied to an item.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
@@ -40,6 +46,9 @@ pub enum UpdateError {
     /// The new item would nest deeper than 32 levels.
     #[error("{}", NESTED_TOO_DEEP)]
     TooDeep,
+    /// The new item would be far beyond the limit. One that is a little too large is left to whoever counts exactly.
+    #[error("{}", UPDATED_ITEM_TOO_LARGE)]
+    TooLarge,
     /// A sum is no number that can be stored.
     #[error(transparent)]
     Number(#[from] NumberError),
@@ -104,15 +113,16 @@ impl HasPath for Change<'_> {
 impl<'a> Old<'a> {
     /// Faults in DynamoDB's order: right sides of all SET first, then each action's place and what is there.
     fn changes(self, actions: &'a [Action]) -> Result<Vec<Change<'a>>, UpdateError> {
+        let mut growth = Growth::default();
         let assigned = actions.iter().map(|action| match action {
-            Action::Set { value, .. } => self.compute(value).map(Some),
+            Action::Set { value, .. } => self.compute(value).and_then(|value| growth.admit(value)).map(Some),
             _ => Ok(None),
         });
         let assigned = assigned.collect::<Result<Vec<_>, _>>()?;
         let change = |(action, assigned): (&'a Action, Option<Computed<'a>>)| {
             self.check_parent(action.path())?;
             let effect = match (action, assigned) {
-                (Action::Add { path, value }, _) => self.add(path, value)?,
+                (Action::Add { path, value }, _) => Effect::Put(growth.admit(self.add(path, value)?)?),
                 (Action::Delete { path, value }, _) => self.delete(path, value)?,
                 (_, Some(assigned)) => Effect::Put(assigned),
                 (_, None) => Effect::Clear,
@@ -147,7 +157,7 @@ impl<'a> Old<'a> {
             UpdateOperand::ListAppend { front, back } => {
                 let mut elements = self.operand(front)?.elements()?;
                 elements.extend(self.operand(back)?.elements()?);
-                Ok(Computed::List(elements))
+                Growth::default().admit(Computed::List(elements))
             }
         }
     }
@@ -162,9 +172,9 @@ impl<'a> Old<'a> {
         }
     }
 
-    fn add(self, path: &DocumentPath, value: &'a Constant) -> Result<Effect<'a>, UpdateError> {
+    fn add(self, path: &DocumentPath, value: &'a Constant) -> Result<Computed<'a>, UpdateError> {
         let Some(found) = encoded::find(self.attributes, path)? else {
-            return Ok(Effect::Put(Computed::Borrowed(value.encoded())));
+            return Ok(Computed::Borrowed(value.encoded()));
         };
         let sum = match (ValueRef::decode(found)?.to_value()?, value.value()) {
             (Value::N(found), Value::N(value)) => Value::N(found.checked_add(*value)?),
@@ -173,7 +183,7 @@ impl<'a> Old<'a> {
             (Value::Bs(found), Value::Bs(value)) => Value::Bs(found.union(value)),
             _ => return Err(UpdateError::OperandType),
         };
-        Ok(Effect::Put(owned(sum)))
+        Ok(owned(sum))
     }
 
     fn delete(self, path: &DocumentPath, value: &'a Constant) -> Result<Effect<'a>, UpdateError> {
@@ -188,7 +198,34 @@ impl<'a> Old<'a> {
     }
 }
 
+/// How large the new item will be at least: the sum of what all its new values count.
+#[derive(Default)]
+struct Growth {
+    bytes_min: usize,
+}
+
+impl Growth {
+    /// Passes a value on, unless the new item is too large with it whatever else becomes of it.
+    fn admit<'a>(&mut self, value: Computed<'a>) -> Result<Computed<'a>, UpdateError> {
+        self.bytes_min = self.bytes_min.saturating_add(value.bytes_min());
+        if self.bytes_min > ITEM_BYTES_MAX { Err(UpdateError::TooLarge) } else { Ok(value) }
+    }
+}
+
 impl<'a> Computed<'a> {
+    /// What the value counts at least. An encoded value is less than eight times as long as it counts: the worst is
+    /// an empty string in a large container, one byte of tag and four of table for the one that an element costs.
+    fn bytes_min(&self) -> usize {
+        match self {
+            Self::Borrowed(value) => value.len() / ENCODED_BYTES_PER_BYTE_MAX,
+            Self::Owned(value) => value.len() / ENCODED_BYTES_PER_BYTE_MAX,
+            // Each element costs a byte of its own.
+            Self::List(elements) => {
+                elements.iter().map(|element| 1 + element.len() / ENCODED_BYTES_PER_BYTE_MAX).sum()
+            }
+        }
+    }
+
     fn number(&self) -> Result<Number, UpdateError> {
         match self {
             Self::Borrowed(value) => match RawValue::parse(value)? {

@@ -4,7 +4,7 @@ use basalt_model::expression::UpdateError;
 use basalt_model::size::UpdateActions;
 use basalt_model::{Item, NumberError, Value};
 
-use crate::support::{bs, item, l, m, n, ns, s, ss, update};
+use crate::support::{b, bs, item, l, m, n, ns, s, ss, update};
 
 fn key() -> Item {
     item([("pk", s("k"))])
@@ -228,6 +228,32 @@ fn items_do_not_nest_deeper_than_32_levels() {
     assert_eq!(fault(&deep, "SET z = list_append(:l, :l)", &[(":l", l([wrapped(31)]))]), text);
     assert_eq!(apply(&deep, "SET b = a", &[]).get("b"), Some(&wrapped(31)));
     assert_eq!(apply(&deep, "SET m.x = :v", &[(":v", wrapped(30))]).get("m"), Some(&m([("x", wrapped(30))])));
+}
+
+#[test]
+fn an_update_that_copies_a_large_value_many_times_is_refused_before_it_is_made() {
+    let text = "Item size to update has exceeded the maximum allowed size";
+    let assignments = |value: &str| {
+        let targets: Vec<_> = (0..300).map(|number| format!("a{number}={value}")).collect();
+        format!("SET {}", targets.join(","))
+    };
+    let large = [(":v", b(&[7; 300_000]))];
+    assert_eq!(fault(&key(), &assignments(":v"), &large), text);
+    let nested = (0..60).fold("l".to_owned(), |list, _| format!("list_append({list},l)"));
+    let many = item([("l", l(vec![Value::Null; 100_000]))]);
+    assert_eq!(fault(&many, &format!("SET a={nested}"), &[]), text);
+    let members: Vec<_> = (0..20_000).map(|number| number.to_string()).collect();
+    let members = [(":v", Value::string_set(members).unwrap())];
+    let additions: Vec<_> = (0..300).map(|number| format!("a{number} :v")).collect();
+    assert_eq!(fault(&key(), &format!("ADD {}", additions.join(",")), &members), text);
+}
+
+#[test]
+fn an_update_may_make_an_item_that_is_a_little_too_large() {
+    // The exact count is another's.
+    let half = b(&[7; 250_000]);
+    let twice = apply(&key(), "SET a = :v, c = :v", &[(":v", half.clone())]);
+    assert_eq!((twice.get("a"), twice.get("c")), (Some(&half), Some(&half)));
 }
 
 #[test]
