@@ -227,7 +227,7 @@ impl<'a> PageView<'a> {
     /// The least key that belongs here.
     pub fn lower_fence(&self) -> &'a [u8] {
         let length: usize = self.u16(header::LOWER_FENCE_BYTES).into();
-        self.from_end(length, length)
+        self.counted_from_end(length, length)
     }
 
     /// The least key that belongs to the right neighbour; `None` if there is no such neighbour.
@@ -237,13 +237,13 @@ impl<'a> PageView<'a> {
         }
         let lower: usize = self.u16(header::LOWER_FENCE_BYTES).into();
         let length: usize = self.u16(header::UPPER_FENCE_BYTES).into();
-        Some(self.from_end(lower + length, length))
+        Some(self.counted_from_end(lower + length, length))
     }
 
     /// The slot's key without the page's prefix.
     pub fn suffix(&self, slot: usize) -> &'a [u8] {
         let (offset, key_bytes) = self.slot(slot);
-        self.from_end(offset - self.cell_header_bytes(), key_bytes)
+        self.counted_from_end(offset - self.cell_header_bytes(), key_bytes)
     }
 
     /// Appends the slot's whole key to `key`.
@@ -255,9 +255,9 @@ impl<'a> PageView<'a> {
     /// The cell of a leaf's slot.
     pub fn leaf_cell(&self, slot: usize) -> LeafCell<'a> {
         let (offset, key_bytes) = self.slot(slot);
-        let header = self.from_end(offset, LEAF_CELL_HEADER_BYTES);
+        let header = self.counted_from_end(offset, LEAF_CELL_HEADER_BYTES);
         let payload_bytes: usize = u16::from_le_bytes([header[1], header[2]]).into();
-        let payload = self.from_end(offset - LEAF_CELL_HEADER_BYTES - key_bytes, payload_bytes);
+        let payload = self.counted_from_end(offset - LEAF_CELL_HEADER_BYTES - key_bytes, payload_bytes);
         let last_write =
             u64::from_le_bytes(header[3..].try_into().expect("eight bytes of the header are left"));
         let value = if header[0] & CELL_FLAG_OVERFLOW == 0 {
@@ -271,14 +271,14 @@ impl<'a> PageView<'a> {
     /// The child pointer of an inner page's slot, still encoded.
     pub fn child(&self, slot: usize) -> &'a [u8; POINTER_BYTES] {
         let (offset, _) = self.slot(slot);
-        self.from_end(offset, POINTER_BYTES).try_into().expect("a slice of a pointer's length")
+        self.counted_from_end(offset, POINTER_BYTES).try_into().expect("a slice of a pointer's length")
     }
 
     /// Bytes that the slot's cell takes in the heap.
     pub fn cell_bytes(&self, slot: usize) -> usize {
         let (offset, key_bytes) = self.slot(slot);
         if self.is_leaf() {
-            let header = self.from_end(offset, LEAF_CELL_HEADER_BYTES);
+            let header = self.counted_from_end(offset, LEAF_CELL_HEADER_BYTES);
             LEAF_CELL_HEADER_BYTES + key_bytes + usize::from(u16::from_le_bytes([header[1], header[2]]))
         } else {
             INNER_CELL_HEADER_BYTES + key_bytes
@@ -288,7 +288,7 @@ impl<'a> PageView<'a> {
     /// All bytes of the slot's cell.
     pub fn cell(&self, slot: usize) -> &'a [u8] {
         let (offset, _) = self.slot(slot);
-        self.from_end(offset, self.cell_bytes(slot))
+        self.counted_from_end(offset, self.cell_bytes(slot))
     }
 
     /// Where `key` stands (`Ok`) or would have to be inserted (`Err`).
@@ -347,7 +347,8 @@ impl<'a> PageView<'a> {
         if self.is_leaf() { LEAF_CELL_HEADER_BYTES } else { INNER_CELL_HEADER_BYTES }
     }
 
-    fn from_end(&self, offset: usize, length: usize) -> &'a [u8] {
+    /// `length` bytes, the first of which lies `offset` before the end.
+    fn counted_from_end(&self, offset: usize, length: usize) -> &'a [u8] {
         let start = self.bytes.len() - offset;
         &self.bytes[start..start + length]
     }
