@@ -36,9 +36,11 @@ impl Editor<'_> {
         self.add(BufferKind::Value, value.into()).0
     }
 
-    /// Adds a page in its stored form to the live generation, with a gap to change it in.
+    /// Adds a page in its stored form to the live generation, with a gap to change it in. Its cells may come from
+    /// pages of older generations, so what they name is resolved as in a copy.
     pub(super) fn add_page(&mut self, squeezed: &[u8]) -> (PageName, BufferRef) {
-        let content = expand(PageView::of_built(squeezed), self.tree.page_bytes, self.tree.live);
+        let mut content = expand(PageView::of_built(squeezed), self.tree.page_bytes, self.tree.live);
+        resolve_names(&mut content, self.tree);
         self.add(BufferKind::Page, content)
     }
 

@@ -34,10 +34,8 @@ async fn random_operations(
             }
             17 => {
                 // Changes go on while a checkpoint runs; it holds what was there when it began.
-                let (tree, position) = (harness.tree.clone(), harness.position());
                 let frozen = harness.model.clone();
-                let running = handle.spawn(async move { tree.checkpoint(position).await });
-                handle.yield_now().await;
+                let running = harness.begin_checkpoint().await;
                 for _ in 0..random.below(6) {
                     let count = 1 + random.below(30);
                     harness.apply(mix.changes(&mut random, count)).await;

@@ -1,9 +1,9 @@
 //! A tree with a map beside it.
 
-use std::{collections::BTreeMap, future::Future, ops::Bound, path::Path};
+use std::{collections::BTreeMap, future::Future, ops::Bound, path::Path, task::Poll};
 
 use basalt_runtime::{
-    Handle, ShardIndex,
+    Handle, ShardIndex, Task,
     sim::{Disk, Random, SimOptions, Simulation},
 };
 
@@ -259,7 +259,22 @@ impl Harness {
     /// Compares everything, and checks the tree.
     pub(crate) async fn compare_all(&self) -> CheckReport {
         let found = self.scan(KeyRange::ALL, Direction::Forward, usize::MAX).await;
-        assert!(found.iter().map(|(key, row)| (key, row)).eq(&self.model), "all rows");
+        let found: Model = found.into_iter().collect();
+        if found != self.model {
+            let differing = |left: &Model, right: &Model| {
+                let rows = left.iter().filter(|(key, row)| right.get(*key) != Some(row));
+                rows.map(|(key, row)| {
+                    (String::from_utf8_lossy(&key[..key.len().min(20)]).into_owned(), row.1)
+                })
+                .collect::<Vec<_>>()
+            };
+            let (applied, generation) = (self.tree.superblock_applied(), self.tree.generation());
+            panic!(
+                "{generation:?} {applied:?}: found {:?}, expected {:?}",
+                differing(&found, &self.model),
+                differing(&self.model, &found)
+            );
+        }
         let report = self.tree.check().await.expect("the tree is sound");
         assert_eq!(report.row_count, self.model.len() as u64);
         report
@@ -273,6 +288,20 @@ impl Harness {
             needed: LogPosition { stream: StreamId::new(0), lsn: Lsn::new(self.applied * 4096) },
             hybrid_time_max: HybridTime::new(self.applied),
         }
+    }
+
+    /// Freezes the present state; the checkpoint goes on while other things happen.
+    pub(crate) async fn begin_checkpoint(&self) -> Task<Result<Generation, StorageError>> {
+        let (tree, position) = (self.tree.clone(), self.position());
+        let mut checkpoint = Box::pin(async move { tree.checkpoint(position).await });
+        let mut outcome =
+            std::future::poll_fn(|context| Poll::Ready(checkpoint.as_mut().poll(context))).await;
+        self.handle.spawn(async move {
+            match std::mem::replace(&mut outcome, Poll::Pending) {
+                Poll::Ready(result) => result,
+                Poll::Pending => checkpoint.await,
+            }
+        })
     }
 
     /// Rebalances and checkpoints.

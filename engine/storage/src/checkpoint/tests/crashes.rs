@@ -26,7 +26,8 @@ async fn open_and_judge(handle: &Handle, history: &RefCell<History>, pool_bytes:
         Harness::open(handle, PAGE_BYTES, pool_bytes, done_generation).await.expect("the file is sound");
     let applied = harness.applied();
     assert!(applied >= done_index, "found {applied}, but {done_index} was reported done");
-    harness.model = history.borrow().begun.get(&applied).cloned().expect("the file holds a tree that was frozen");
+    harness.model =
+        history.borrow().begun.get(&applied).cloned().expect("the file holds a tree that was frozen");
     harness.compare_all().await;
     let mut history = history.borrow_mut();
     history.begun.retain(|&index, _| index <= applied);
@@ -44,9 +45,7 @@ async fn work(handle: Handle, history: Rc<RefCell<History>>, seed: u64, pool_byt
         }
         harness.tree.rebalance().await.expect("rebalancing reads nothing");
         history.borrow_mut().begun.insert(harness.applied(), harness.model.clone());
-        let (tree, position) = (harness.tree.clone(), harness.position());
-        let running = handle.spawn(async move { tree.checkpoint(position).await });
-        handle.yield_now().await;
+        let running = harness.begin_checkpoint().await;
         let frozen = harness.applied();
         for _ in 0..random.below(3) {
             harness.apply(mix.changes(&mut random, 12)).await;
@@ -113,7 +112,11 @@ fn a_lost_checkpoint_that_the_log_names_is_followed_by_a_newer_generation() {
         assert_eq!(harness.tree.generation().get(), 1);
         harness.model.insert(b"\x10a".to_vec(), (b"1".to_vec(), 1));
         harness.apply([(b"\x10b".to_vec(), Some(b"2".to_vec()))].into()).await;
-        assert_eq!(harness.checkpoint().await.get(), 7, "6 replaces the place of the lost one, 7 is the next");
+        assert_eq!(
+            harness.checkpoint().await.get(),
+            7,
+            "6 replaces the place of the lost one, 7 is the next"
+        );
         harness.compare_all().await;
     });
     drop(simulation);

@@ -81,7 +81,9 @@ fn a_cut_file_is_an_error() {
 fn a_damaged_superblock_leaves_the_other_one() {
     let (bytes, model) = file();
     let generation_of = |block: usize| {
-        basalt_format::superblock::Superblock::decode(&bytes[block * 4096..][..4096]).expect("valid").generation
+        basalt_format::superblock::Superblock::decode(&bytes[block * 4096..][..4096])
+            .expect("valid")
+            .generation
     };
     assert_eq!((generation_of(0), generation_of(4)), (1, 2));
     let mut damaged = bytes.clone();
