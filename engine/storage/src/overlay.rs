@@ -177,6 +177,14 @@ impl Overlay {
         before - self.bytes
     }
 
+    /// Forgets every entry, as if the tree had taken them all. Returns the bytes given back.
+    pub(crate) fn forget(&mut self) -> u64 {
+        self.applied = self.last();
+        self.entries.clear();
+        self.rows.clear();
+        std::mem::take(&mut self.bytes)
+    }
+
     fn final_row(&self, key: Rc<[u8]>, through: EntryIndex) -> (Rc<[u8]>, Version) {
         let version =
             self.get(&key, through).expect("an entry's keys have versions until it is retired").clone();

@@ -185,7 +185,7 @@ impl Partition {
                 pins.extend(fetched);
                 Ok(())
             }
-            Err(error) => Err(self.state.fence_if_corrupt(error)),
+            Err(error) => Err(self.shard.fence_if_corrupt(&self.state, error)),
         }
     }
 }

@@ -5,7 +5,7 @@ use std::{
     collections::VecDeque,
 };
 
-use basalt_runtime::UnixTime;
+use basalt_runtime::{UnixTime, local::Semaphore};
 
 use super::{PartitionSpec, PartitionStats};
 use crate::{
@@ -27,10 +27,12 @@ pub(crate) struct PartitionState {
     clock: Cell<HybridTime>,
     queued_for_apply: Cell<bool>,
     log_needs: Cell<LogNeeds>,
+    /// The highest entry in a stream that this shard does not write; zero if there is none.
+    foreign_through: Cell<EntryIndex>,
     /// Whether the catalog knows that the file exists.
     materialised: Cell<bool>,
-    applying: Cell<bool>,
-    checkpointing: Cell<bool>,
+    applying: Semaphore,
+    checkpointing: Semaphore,
     dropped: Cell<bool>,
     /// Why the partition answers errors; never cleared while the process lives.
     fenced: RefCell<Option<StorageError>>,
@@ -50,8 +52,9 @@ impl PartitionState {
             clock: Cell::new(clock),
             queued_for_apply: Cell::new(false),
             log_needs: Cell::new(log_needs),
-            applying: Cell::new(false),
-            checkpointing: Cell::new(false),
+            foreign_through: Cell::default(),
+            applying: Semaphore::new(1),
+            checkpointing: Semaphore::new(1),
             dropped: Cell::new(false),
             fenced: RefCell::new(None),
         }
@@ -156,6 +159,11 @@ impl PartitionState {
         self.overlay.borrow_mut().retire(through)
     }
 
+    /// Forgets every entry that the tree lacks, of a partition that serves no more; returns the bytes given back.
+    pub(crate) fn forget_overlay(&self) -> u64 {
+        self.overlay.borrow_mut().forget()
+    }
+
     /// Where the log is needed from if the tree were written now; `None` if nothing of it is needed.
     pub(crate) fn needed_after_checkpoint(&self) -> Option<LogPosition> {
         self.overlay.borrow().first_position()
@@ -166,11 +174,36 @@ impl PartitionState {
         self.log_needs.get()
     }
 
-    /// Takes note of a superblock that is durable.
-    pub(crate) fn superblock_written(&self, need: LogNeed) {
+    /// A superblock with this need is about to be written.
+    pub(crate) fn superblock_begun(&self, need: LogNeed) {
         let mut needs = self.log_needs.get();
-        needs.superblock_written(need);
+        needs.superblock_begun(need);
         self.log_needs.set(needs);
+    }
+
+    /// Takes note that the superblock begun last is durable.
+    pub(crate) fn superblock_written(&self) {
+        let mut needs = self.log_needs.get();
+        needs.superblock_written();
+        self.log_needs.set(needs);
+    }
+
+    /// Takes note that this shard's stream, from `start` on, holds entries that the tree has and the older
+    /// superblock lacks: they are not replayed, and yet must stay until that superblock is past them.
+    pub(crate) fn note_kept_log(&self, start: LogPosition) {
+        let mut needs = self.log_needs.get();
+        needs.note_entry(needs.older_applied().next(), start);
+        self.log_needs.set(needs);
+    }
+
+    /// Takes note that a stream of another shard holds entries up to `last`.
+    pub(crate) fn note_foreign_entries(&self, last: EntryIndex) {
+        self.foreign_through.set(self.foreign_through.get().max(last));
+    }
+
+    /// Whether a superblock still needs a stream that this shard does not write.
+    pub(crate) fn needs_foreign_log(&self) -> bool {
+        self.log_needs.get().older_applied() < self.foreign_through.get()
     }
 
     /// Whether there are committed entries that no superblock covers.
@@ -187,22 +220,14 @@ impl PartitionState {
         self.materialised.set(true);
     }
 
-    /// Takes the place of the only one that applies this partition's entries; `false` if it is taken.
-    pub(crate) fn begin_apply(&self) -> bool {
-        !self.applying.replace(true)
+    /// The turn of the only one that applies this partition's entries.
+    pub(crate) fn applying(&self) -> &Semaphore {
+        &self.applying
     }
 
-    pub(crate) fn end_apply(&self) {
-        self.applying.set(false);
-    }
-
-    /// Takes the place of this partition's only running checkpoint; `false` if it is taken.
-    pub(crate) fn begin_checkpoint(&self) -> bool {
-        !self.checkpointing.replace(true)
-    }
-
-    pub(crate) fn end_checkpoint(&self) {
-        self.checkpointing.set(false);
+    /// The turn of this partition's only running checkpoint.
+    pub(crate) fn checkpointing(&self) -> &Semaphore {
+        &self.checkpointing
     }
 
     /// Sets the mark that this partition waits for its entries to be applied; returns whether it was set before.
@@ -239,6 +264,11 @@ impl PartitionState {
             *self.fenced.borrow_mut() = Some(error.clone());
         }
         error
+    }
+
+    /// Why the partition answers errors, if it does.
+    pub(crate) fn fence(&self) -> Option<StorageError> {
+        self.fenced.borrow().clone()
     }
 
     pub(crate) fn stats(&self) -> PartitionStats {

@@ -28,26 +28,21 @@ pub(super) async fn apply_forever(shard: Rc<Shard>) {
 /// Brings `state`'s tree up to its committed index. A damaged partition is fenced and keeps its entries.
 pub(super) async fn apply_committed(shard: &Shard, state: &PartitionState) {
     state.mark_queued(false);
-    while !state.begin_apply() {
-        shard.entries_applied.notified().await;
-    }
-    let result = apply_batches(shard, state).await;
-    state.end_apply();
-    if let Err(error) = result {
+    let _turn = state.applying().acquire(1).await;
+    if let Err(error) = apply_batches(shard, state).await {
         keep_entries(shard, state, error);
     }
-    shard.entries_applied.notify_all();
 }
 
 /// Entries that cannot be applied now stay in the overlay, and so in the log.
 fn keep_entries(shard: &Shard, state: &PartitionState, error: StorageError) {
     shard.set_device_full(matches!(error, StorageError::Full { .. }));
-    let error = state.fence_if_corrupt(error);
+    let error = shard.fence_if_corrupt(state, error);
     tracing::warn!(partition = state.spec().id.get(), %error, "entries wait in the log");
 }
 
 async fn apply_batches(shard: &Shard, state: &PartitionState) -> Result<(), StorageError> {
-    while !state.is_dropped()
+    while state.is_serving()
         && let Some(batch) = state.next_batch(BATCH_KEYS_MAX, BATCH_BYTES_MAX)
     {
         apply_batch(shard, state, &batch).await?;
@@ -66,7 +61,7 @@ async fn apply_batch(shard: &Shard, state: &PartitionState, batch: &ApplyBatch) 
         })
         .collect();
     let pins = state.tree().bring_in(&changes).await?;
-    if state.is_dropped() {
+    if !state.is_serving() {
         return Ok(());
     }
     state.tree().apply(&changes);

@@ -37,6 +37,7 @@ enum Due {
 pub(super) async fn checkpoint_forever(shard: Rc<Shard>) {
     let mut last_round = shard.handle.now();
     while !shard.closing.get() {
+        shard.refuse_writes_if_log_is_held();
         let Some(due) = wait_until_due(&shard, last_round).await else { continue };
         let count_before = shard.checkpoint_count.get();
         match run_round(&shard, due).await {
@@ -60,12 +61,15 @@ async fn run_round(shard: &Shard, due: Due) -> Result<(), StorageError> {
 }
 
 /// Checkpoints every partition that has changes, and copies superblocks until the log behind them is free.
+///
+/// One partition's failure does not keep the others from being written; the first error is the result.
 pub(super) async fn checkpoint_all(shard: &Shard) -> Result<(), StorageError> {
+    let mut outcome = Ok(());
     for state in shard.oldest_first() {
-        settle_partition(shard, &state).await?;
+        outcome = outcome.and(settle_partition(shard, &state).await);
     }
     shard.release_log();
-    Ok(())
+    outcome
 }
 
 /// Brings both superblocks of a partition past everything that was committed when this was called.
@@ -80,13 +84,13 @@ pub(super) async fn settle_partition(shard: &Shard, state: &PartitionState) -> R
 }
 
 /// Checkpoints partitions, oldest first, while there is time; what is left is in the log.
-pub(super) async fn checkpoint_until(shard: &Shard, deadline: MonotonicTime) {
+pub(super) async fn checkpoint_until(shard: Rc<Shard>, deadline: MonotonicTime) {
     for state in shard.oldest_first() {
         if shard.handle.now() >= deadline {
             return;
         }
         if state.has_unwritten_changes()
-            && let Err(error) = checkpoint_partition(shard, &state).await
+            && let Err(error) = checkpoint_partition(&shard, &state).await
         {
             tracing::warn!(%error, "checkpoint at shutdown failed; the log has everything");
             return;
@@ -95,12 +99,17 @@ pub(super) async fn checkpoint_until(shard: &Shard, deadline: MonotonicTime) {
 }
 
 /// One checkpoint of one partition: its committed entries, or only a superblock where the file has them already.
+/// Waits for one that is running. A partition that is closed or dropped stays as it is.
 pub(super) async fn checkpoint_partition(shard: &Shard, state: &PartitionState) -> Result<(), StorageError> {
-    if !state.is_serving() || !state.begin_checkpoint() {
+    let _turn = state.checkpointing().acquire(1).await;
+    if !state.is_serving() {
         return Ok(());
     }
     let result = checkpoint_exclusively(shard, state).await;
-    state.end_checkpoint();
+    if state.is_dropped() {
+        return Ok(());
+    }
+    let result = result.map_err(|error| shard.fence_if_corrupt(state, error));
     match &result {
         Ok(()) => {
             shard.checkpoint_count.set(shard.checkpoint_count.get() + 1);
@@ -119,12 +128,13 @@ async fn checkpoint_exclusively(shard: &Shard, state: &PartitionState) -> Result
     state.tree().rebalance().await?;
     state.check_serving()?;
     let need = LogNeed { applied: state.applied(), first_after: state.needed_after_checkpoint() };
+    state.superblock_begun(need);
     let generation = state.tree().checkpoint(position_of(shard, state, need)).await?;
     if !state.is_materialised() {
         materialise(shard, state).await?;
         state.mark_materialised();
     }
-    state.superblock_written(need);
+    state.superblock_written();
     if let Ok(wal) = shard.open_log() {
         wal.append_checkpoint_done(state.spec().id, TERM, generation, need.applied);
         wal.set_budget_bytes(shard.log_budget_bytes());
@@ -167,13 +177,14 @@ async fn checkpoint_dirtiest(shard: &Shard) -> Result<(), StorageError> {
 }
 
 async fn release_oldest_log(shard: &Shard) -> Result<(), StorageError> {
+    let mut outcome = Ok(());
     for state in shard.oldest_first() {
         if shard.log_pressure() < LogPressure::Relieved {
             break;
         }
-        settle_partition(shard, &state).await?;
+        outcome = outcome.and(settle_partition(shard, &state).await);
     }
-    Ok(())
+    outcome
 }
 
 async fn pause_after_failure(shard: &Shard, error: &StorageError) {
@@ -243,6 +254,17 @@ impl Shard {
     fn log_is_full(&self) -> bool {
         let frame_bytes = u64::from(self.options.frame_soft_limit_bytes);
         self.wal.get().is_some_and(|wal| wal.used_bytes() + frame_bytes >= wal.budget_bytes())
+    }
+
+    /// Where a closed partition holds back the whole log, waiting for room would be waiting for ever: writes get
+    /// its error instead, until it is dropped or the directory is restored.
+    pub(super) fn refuse_writes_if_log_is_held(&self) {
+        let holder = self.log_is_full().then(|| self.oldest_first().into_iter().next()).flatten();
+        let reason = holder.and_then(|state| state.fence());
+        let is_held = reason.is_some();
+        if self.log_held_by.replace(reason).is_none() && is_held {
+            self.writes_refused.notify_all();
+        }
     }
 
     /// Whether a checkpoint, or a copy of a superblock, would write something or release log.

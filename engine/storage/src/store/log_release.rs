@@ -21,27 +21,44 @@ pub(crate) struct LogNeed {
 pub(crate) struct LogNeeds {
     older: LogNeed,
     newer: LogNeed,
+    /// Of the superblock that is being written: entries go on being logged meanwhile.
+    coming: Option<LogNeed>,
 }
 
 impl LogNeeds {
     /// The needs of a file whose superblocks hold these applied indexes, before its log is replayed.
     pub(crate) fn of_superblocks(applied: [EntryIndex; 2]) -> Self {
         let need = |applied| LogNeed { applied, first_after: None };
-        Self { older: need(applied[0].min(applied[1])), newer: need(applied[0].max(applied[1])) }
+        Self {
+            older: need(applied[0].min(applied[1])),
+            newer: need(applied[0].max(applied[1])),
+            coming: None,
+        }
     }
 
     /// Takes note of an entry of the partition; entries come in index order.
     pub(crate) fn note_entry(&mut self, index: EntryIndex, position: LogPosition) {
-        for need in [&mut self.older, &mut self.newer] {
+        for need in [&mut self.older, &mut self.newer].into_iter().chain(&mut self.coming) {
             if index > need.applied && need.first_after.is_none() {
                 need.first_after = Some(position);
             }
         }
     }
 
-    /// A superblock was written over the older one.
-    pub(crate) fn superblock_written(&mut self, need: LogNeed) {
-        self.older = std::mem::replace(&mut self.newer, need);
+    /// A superblock with this need is about to be written. Replaces one whose writing was given up.
+    pub(crate) fn superblock_begun(&mut self, need: LogNeed) {
+        self.coming = Some(need);
+    }
+
+    /// The superblock begun last was written over the older one.
+    pub(crate) fn superblock_written(&mut self) {
+        let written = self.coming.take().expect("a superblock is begun before it is written");
+        self.older = std::mem::replace(&mut self.newer, written);
+    }
+
+    /// The highest entry that both superblocks cover.
+    pub(crate) fn older_applied(&self) -> EntryIndex {
+        self.older.applied
     }
 
     /// The highest entry that a superblock covers.
@@ -93,6 +110,23 @@ mod tests {
         LogPosition { stream: StreamId::new(0), lsn: Lsn::new(lsn) }
     }
 
+    fn write_superblock(needs: &mut LogNeeds, applied: u64) {
+        needs.superblock_begun(LogNeed { applied: EntryIndex::new(applied), first_after: None });
+        needs.superblock_written();
+    }
+
+    #[test]
+    fn an_entry_logged_while_a_superblock_is_written_is_needed_by_it() {
+        let mut needs = LogNeeds::default();
+        needs.note_entry(EntryIndex::new(1), at(100));
+        needs.superblock_begun(LogNeed { applied: EntryIndex::new(1), first_after: None });
+        needs.note_entry(EntryIndex::new(2), at(200));
+        needs.superblock_written();
+        needs.note_entry(EntryIndex::new(3), at(300));
+        write_superblock(&mut needs, 3);
+        assert_eq!(needs.oldest(), Some(at(200)), "the older superblock holds entry 1 only");
+    }
+
     #[test]
     fn the_log_is_needed_until_both_superblocks_are_past_it() {
         let mut needs = LogNeeds::default();
@@ -100,11 +134,11 @@ mod tests {
         needs.note_entry(EntryIndex::new(2), at(200));
         assert_eq!(needs.oldest(), Some(at(100)));
 
-        needs.superblock_written(LogNeed { applied: EntryIndex::new(2), first_after: None });
+        write_superblock(&mut needs, 2);
         assert_eq!(needs.oldest(), Some(at(100)), "the superblock that does not exist yet needs everything");
         assert!(needs.copy_releases_log());
 
-        needs.superblock_written(LogNeed { applied: EntryIndex::new(2), first_after: None });
+        write_superblock(&mut needs, 2);
         assert_eq!(needs.oldest(), None);
         assert!(!needs.copy_releases_log());
 

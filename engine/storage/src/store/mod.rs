@@ -9,6 +9,7 @@
 mod apply;
 mod checkpointer;
 mod log_release;
+mod partition_files;
 mod start;
 
 pub(crate) use log_release::{LogNeed, LogNeeds};
@@ -23,7 +24,7 @@ use std::{
     time::Duration,
 };
 
-use basalt_runtime::{Handle, local::Event};
+use basalt_runtime::{Either, Handle, local::Event, race, timeout};
 
 use crate::{
     cache::BufferPool,
@@ -88,9 +89,11 @@ impl ShardStore {
         };
         state.mark_dropped();
         self.shard.forget_overlay(&state);
-        state.tree().remove_file().await?;
         self.shard.release_log();
-        Ok(())
+        self.shard.refuse_writes_if_log_is_held();
+        // A running checkpoint must not find its file gone: from its superblock on, an error ends the process.
+        let _turn = state.checkpointing().acquire(1).await;
+        state.tree().remove_file().await
     }
 
     /// Writes every partition's committed entries into its file, and both its superblocks past them.
@@ -103,7 +106,11 @@ impl ShardStore {
     pub async fn close(&self, checkpoint_time: Duration) -> Result<(), StorageError> {
         self.shard.closing.set(true);
         self.shard.wake_all();
-        checkpointer::checkpoint_until(&self.shard, self.shard.handle.now() + checkpoint_time).await;
+        let handle = &self.shard.handle;
+        let deadline = handle.now() + checkpoint_time;
+        // A task of its own: a checkpoint that has begun is not given up in the middle, only not waited for.
+        let checkpoints = handle.spawn(checkpointer::checkpoint_until(Rc::clone(&self.shard), deadline));
+        timeout(handle, checkpoint_time, checkpoints).await;
         self.shard.sealed.set(true);
         match self.shard.wal.get() {
             Some(wal) => wal.seal_and_close().await,
@@ -148,6 +155,8 @@ pub(crate) struct Shard {
     overlay_bytes: Cell<u64>,
     recycling: Cell<bool>,
     device_full: Cell<bool>,
+    /// Why writes are refused although the device has space: a closed partition holds the log.
+    log_held_by: RefCell<Option<StorageError>>,
     /// No new writes, but those of the catalog.
     closing: Cell<bool>,
     /// The log takes nothing any more.
@@ -155,6 +164,8 @@ pub(crate) struct Shard {
     entry_appended: Event,
     entries_applied: Event,
     checkpoint_wanted: Event,
+    /// `log_held_by` was set.
+    writes_refused: Event,
     /// Entries logged since the start; tells whether the shard is idle.
     write_count: Cell<u64>,
     checkpoint_count: Cell<u64>,
@@ -195,7 +206,14 @@ impl Shard {
             }
             self.entries_applied.notified().await;
         }
-        self.open_log()?.room(u64::from(self.options.frame_soft_limit_bytes)).await
+        if let Some(error) = &*self.log_held_by.borrow() {
+            return Err(error.clone());
+        }
+        let room = self.open_log()?.room(u64::from(self.options.frame_soft_limit_bytes));
+        match race(room, self.writes_refused.notified()).await {
+            Either::Left(result) => result,
+            Either::Right(()) => Err(self.log_held_by.borrow().clone().unwrap_or(StorageError::Closed)),
+        }
     }
 
     /// Appends one entry's effects to the open frame.
@@ -265,10 +283,19 @@ impl Shard {
         self.entries_applied.notify_all();
     }
 
-    /// A dropped partition's entries need not be applied any more.
+    /// The entries of a dropped partition need not be applied any more; those of a closed one cannot be, and wait in
+    /// the log.
     fn forget_overlay(&self, state: &PartitionState) {
-        let bytes = state.overlay().bytes();
-        self.release_overlay_bytes(bytes);
+        self.release_overlay_bytes(state.forget_overlay());
+    }
+
+    /// Damaged bytes close their partition, and only it: its entries must not keep memory that the others need.
+    pub(crate) fn fence_if_corrupt(&self, state: &PartitionState, error: StorageError) -> StorageError {
+        let error = state.fence_if_corrupt(error);
+        if !state.is_serving() {
+            self.forget_overlay(state);
+        }
+        error
     }
 
     /// While the device is full, writes that would need more of it are refused instead of waiting for ever.

@@ -5,7 +5,7 @@
 //! each step together.
 
 use std::{
-    cell::{Cell, OnceCell},
+    cell::{Cell, OnceCell, RefCell},
     collections::BTreeMap,
     future::Future,
     path::{Path, PathBuf},
@@ -80,11 +80,13 @@ impl ShardStore {
             overlay_bytes: Cell::new(0),
             recycling: Cell::new(false),
             device_full: Cell::new(false),
+            log_held_by: RefCell::default(),
             closing: Cell::new(false),
             sealed: Cell::new(false),
             entry_appended: Event::new(),
             entries_applied: Event::new(),
             checkpoint_wanted: Event::new(),
+            writes_refused: Event::new(),
             write_count: Cell::new(0),
             checkpoint_count: Cell::new(0),
             checkpoint_failure_count: Cell::new(0),
@@ -103,7 +105,8 @@ impl ShardStore {
             let applied = first.max(second);
             judge_entries(&self.shard.facts, spec.id, applied, &tree)?;
             let clock = tree.hybrid_time_max();
-            self.shard.adopt(PartitionState::new(spec, tree, applied, clock));
+            let state = self.shard.adopt(PartitionState::new(spec, tree, applied, clock));
+            self.shard.note_log_found(&state);
         }
         Ok(())
     }
@@ -147,7 +150,11 @@ impl ShardStore {
         for state in shard.partitions_snapshot() {
             state.tree().sync_found().await?;
         }
-        let options = WalOptions::new(shard.log_budget_bytes(), shard.options.frame_soft_limit_bytes);
+        let options = WalOptions {
+            budget_bytes: shard.log_budget_bytes(),
+            frame_soft_limit_bytes: shard.options.frame_soft_limit_bytes,
+            segment_bytes_min: shard.options.log_segment_bytes_min,
+        };
         let stream = StreamId::new(shard.handle.shard().0);
         let wal = Wal::start(&shard.handle, &shard.directory, &shard.facts, stream, options).await?;
         assert!(shard.wal.set(wal).is_ok(), "a shard goes live once");
@@ -161,11 +168,13 @@ impl ShardStore {
 
     /// Writes partitions whose entries lie in other shards' streams, as after a change of the shard count, so that
     /// no stream is needed by a shard that does not write it.
+    ///
+    /// An error means that some stream is still needed; it may be tried again.
     pub async fn settle_foreign_entries(&self) -> Result<(), StorageError> {
-        let own = StreamId::new(self.shard.handle.shard().0);
         for state in self.shard.partitions_snapshot() {
-            if state.log_needs().positions().any(|position| position.stream != own) {
-                checkpointer::settle_partition(&self.shard, &state).await?;
+            while state.needs_foreign_log() && !state.is_dropped() {
+                state.check_serving()?;
+                checkpointer::checkpoint_partition(&self.shard, &state).await?;
             }
         }
         Ok(())
@@ -213,7 +222,7 @@ impl Shard {
     }
 
     /// `DATA/part/<xx>/<partition16>.pt`, spread over 256 directories by the id's low byte.
-    fn partition_path(&self, id: PartitionId) -> PathBuf {
+    pub(super) fn partition_path(&self, id: PartitionId) -> PathBuf {
         let id = id.get();
         self.directory.join("part").join(format!("{:02x}", id & 0xff)).join(format!("{id:016x}.pt"))
     }
@@ -223,6 +232,21 @@ impl Shard {
         let data_bytes = self.partitions.borrow().values().map(|state| state.tree().row_bytes()).sum::<u64>();
         let shards = u64::from(self.shard_count);
         self.options.log_budget_bytes_for(data_bytes.saturating_mul(shards)) / shards
+    }
+
+    /// Takes note of logged entries that a superblock may need although they are not replayed, or that lie in another
+    /// shard's stream.
+    fn note_log_found(&self, state: &PartitionState) {
+        let own = StreamId::new(self.handle.shard().0);
+        let [older_applied, newer_applied] = [state.log_needs().older_applied(), state.applied()];
+        for stream in self.facts.streams() {
+            let Some(ranges) = stream.entries.get(&state.spec().id) else { continue };
+            if stream.stream != own {
+                state.note_foreign_entries(ranges.last());
+            } else if ranges.iter().any(|(first, last)| first <= newer_applied && last > older_applied) {
+                state.note_kept_log(LogPosition { stream: own, lsn: stream.log.needed_lsn });
+            }
+        }
     }
 
     fn lacks_entries_of(&self, stream: &StreamFacts) -> bool {
@@ -262,6 +286,9 @@ impl Shard {
         while let Some(entry) = early.remove(&(id, state.last_index().next())) {
             let bytes = state.replay(entry);
             self.overlay_bytes.set(self.overlay_bytes.get() + bytes);
+            if !state.is_serving() {
+                self.forget_overlay(&state);
+            }
             self.queue_for_apply(&state);
             completed += 1;
         }

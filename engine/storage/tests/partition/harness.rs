@@ -69,6 +69,11 @@ impl Process {
         Ok(Self { simulation, store, _node: Rc::new(node), materialised: told })
     }
 
+    /// The shard's executor.
+    pub(crate) fn handle(&self) -> Handle {
+        self.simulation.handle(SHARD)
+    }
+
     /// Runs a test's steps to their end.
     pub(crate) fn run(&mut self, steps: impl AsyncFnOnce(ShardStore) + 'static) {
         let store = self.store.clone();
