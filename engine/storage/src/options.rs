@@ -1,5 +1,7 @@
 //! Plain numbers that shape one process's storage, with their defaults and bounds.
 
+use basalt_format::BLOCK_SIZE_BYTES;
+
 /// Options of the storage of one data directory; shared by all its shards.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct StoreOptions {
@@ -11,6 +13,8 @@ pub struct StoreOptions {
     pub page_size_bytes: u32,
     /// Bytes of whole frame a group commit aims at; one larger entry still makes one frame.
     pub frame_soft_limit_bytes: u32,
+    /// Bytes of a shard's smallest log segment, which is what an idle log takes on the disk; a multiple of a block.
+    pub log_segment_bytes_min: u64,
     /// For tests that need a long log: no checkpoint is started before the log budget is used up.
     pub hold_checkpoints: bool,
 }
@@ -61,6 +65,13 @@ impl StoreOptions {
             self.frame_soft_limit_bytes.into(),
             (65536..=16 << 20).contains(&self.frame_soft_limit_bytes),
             "from 64 KiB to 16 MiB",
+        )?;
+        check(
+            "log_segment_bytes_min",
+            self.log_segment_bytes_min,
+            (65536..=16 << 20).contains(&self.log_segment_bytes_min)
+                && self.log_segment_bytes_min.is_multiple_of(BLOCK_SIZE_BYTES as u64),
+            "a multiple of 4096 from 64 KiB to 16 MiB",
         )
     }
 
@@ -87,6 +98,7 @@ impl Default for StoreOptions {
             log_budget_bytes: None,
             page_size_bytes: 16 << 10,
             frame_soft_limit_bytes: 1 << 20,
+            log_segment_bytes_min: 1 << 20,
             hold_checkpoints: false,
         }
     }
@@ -133,6 +145,8 @@ mod tests {
             StoreOptions { page_size_bytes: 128 << 10, ..base() },
             StoreOptions { log_budget_bytes: Some(4096), ..base() },
             StoreOptions { frame_soft_limit_bytes: 0, ..base() },
+            StoreOptions { log_segment_bytes_min: 4096, ..base() },
+            StoreOptions { log_segment_bytes_min: (1 << 20) + 1, ..base() },
         ] {
             assert!(broken.validate().is_err(), "{broken:?} must be refused");
         }
