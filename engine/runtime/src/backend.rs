@@ -1,6 +1,6 @@
 //! What a shard asks of the world: one trait, three worlds.
 //!
-//! [`crate::uring`] asks the kernel through a ring, [`crate::portable`] through readiness and file threads,
+//! `uring` asks the kernel through a ring, `portable` through readiness and file threads,
 //! [`crate::sim`] a simulated disk, network and clock. Everything above a backend is deterministic: time and
 //! entropy come from it alone, and so does the order in which requests end.
 //!
@@ -12,7 +12,7 @@
 //!   that a short one injected by the simulation exercises the code that runs in production.
 //! - A completion that opens something (a file, a connection) for nobody is closed by the core.
 //!
-//! Which tasks wait, and for what, is unknown here: that is the operation slab's ([`crate::operation_slab`]).
+//! Which tasks wait, and for what, is unknown here: that is the operation slab's.
 
 use std::ffi::OsString;
 use std::io;
@@ -57,6 +57,17 @@ pub trait Backend {
     /// Ties the life of this file's descriptor to the last request of this backend: as long as a request of a
     /// killed process may still touch the disk, the lock on the file is not free (STORAGE §1).
     fn hold_for_requests(&mut self, file: FileId) -> io::Result<()>;
+
+    /// The opening of a file, for [`Backend::hold_shared`] of another shard. A lock belongs to the opening: another
+    /// opening of the same file would not keep it. Backends whose requests end with the process share nothing.
+    fn share_file(&mut self, _file: FileId) -> io::Result<SharedFile> {
+        Ok(SharedFile::NothingToHold)
+    }
+
+    /// [`Backend::hold_for_requests`] for a file that another shard opened.
+    fn hold_shared(&mut self, _file: &SharedFile) -> io::Result<()> {
+        Ok(())
+    }
 
     /// Opens a listening socket; returns the address it got.
     fn listen(&mut self, address: SocketAddr) -> io::Result<(ListenerId, SocketAddr)>;
@@ -392,6 +403,16 @@ pub enum DetachedSocket {
     System(std::os::fd::OwnedFd),
     /// The simulated network's socket.
     Simulated(u64),
+}
+
+/// A file's opening, on its way to other shards, which are to keep it open.
+#[derive(Clone, Debug)]
+pub enum SharedFile {
+    /// The operating system's.
+    #[cfg(unix)]
+    System(Arc<std::os::fd::OwnedFd>),
+    /// Requests end with the process, and need not be outlived.
+    NothingToHold,
 }
 
 /// How to open a file. Starts with everything off; each method returns the changed options.

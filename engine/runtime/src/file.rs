@@ -5,7 +5,7 @@ use std::rc::{Rc, Weak};
 use std::{fmt, io};
 
 use crate::aligned_buffer::{AlignedBuffer, BUFFER_ALIGNMENT_BYTES};
-use crate::backend::{AfterWrite, OpenOptions, OpenedFile, Operation, Outcome, SyncKind};
+use crate::backend::{AfterWrite, OpenOptions, OpenedFile, Operation, Outcome, SharedFile, SyncKind};
 use crate::core::Core;
 use crate::ids::FileId;
 use crate::operation_slab::Held;
@@ -164,6 +164,11 @@ impl File {
     /// Takes the file's advisory lock; false if another opening of the file has it. Kept until the file is closed.
     pub fn try_lock_exclusive(&self) -> io::Result<bool> {
         self.core.with_backend(|backend| backend.try_lock_exclusive(self.id()))
+    }
+
+    /// This opening, for [`crate::Handle::hold_shared`] on other shards.
+    pub fn share(&self) -> io::Result<SharedFile> {
+        self.core.with_backend(|backend| backend.share_file(self.id()))
     }
 
     fn held(&self) -> Held {

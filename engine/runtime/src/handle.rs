@@ -10,7 +10,7 @@ use std::time::Duration;
 use std::{fmt, io};
 
 use crate::backend::{
-    BackendKind, DetachedSocket, DirectoryEntry, Metadata, OpenOptions, Operation, Outcome,
+    BackendKind, DetachedSocket, DirectoryEntry, Metadata, OpenOptions, Operation, Outcome, SharedFile,
 };
 use crate::core::Core;
 use crate::file::{File, mismatched};
@@ -151,9 +151,14 @@ impl Handle {
     }
 
     /// Keeps the lock on `file` until the last request of this shard has ended, even if the process is killed
-    /// (STORAGE §1). To be called on each shard, with the shard's own opening of the lock file.
+    /// (STORAGE §1). The other shards of the process do the same with [`Handle::hold_shared`].
     pub fn hold_for_ring(&self, file: &File) -> io::Result<()> {
         self.core.with_backend(|backend| backend.hold_for_requests(file.id()))
+    }
+
+    /// [`Handle::hold_for_ring`] for a file that another shard opened and gave here with [`File::share`].
+    pub fn hold_shared(&self, file: &SharedFile) -> io::Result<()> {
+        self.core.with_backend(|backend| backend.hold_shared(file))
     }
 
     /// Opens a listening socket. Port 0 takes a free one.

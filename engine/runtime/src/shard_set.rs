@@ -111,6 +111,8 @@ impl ShardSet {
             let thread = std::thread::Builder::new().name(name).spawn(move || shard.run(&*main))?;
             starting.push((thread, go));
         }
+        // A shard that ends without a report must not be waited for.
+        drop(report);
         let backend = first_error(&reports, starting.len())?;
         // Nobody runs before everybody is up: a shard may send to any other from its first poll on.
         let threads = starting.into_iter().map(|(thread, go)| {
@@ -228,6 +230,7 @@ impl StartingShard {
         let executor = Executor::new(self.inbox, backend, PanicPolicy::Abort, spin);
         // Whoever started the set may be gone; then nobody says go.
         self.report.send(Ok(kind)).unwrap_or(());
+        drop(self.report);
         if self.may_go.recv().is_err() {
             return;
         }

@@ -10,7 +10,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::backend::{
-    Backend, BackendKind, Completion, DetachedSocket, OpenedFile, Operation, Outcome, Wait, WakeShard,
+    Backend, BackendKind, Completion, DetachedSocket, OpenedFile, Operation, Outcome, SharedFile, Wait,
+    WakeShard,
 };
 use crate::ids::{FileId, ListenerId, SlotId, SocketId};
 use crate::inbox::ShardSignal;
@@ -108,8 +109,20 @@ impl Backend for PortableBackend {
 
     /// Requests are calls of the pool's threads, which keep the process's descriptors open until they return.
     fn hold_for_requests(&mut self, file: FileId) -> io::Result<()> {
-        if let Files::Disk { pool, open, .. } = &self.files {
-            pool.hold(Arc::clone(found(open, file)?));
+        let file = self.share_file(file)?;
+        self.hold_shared(&file)
+    }
+
+    fn share_file(&mut self, file: FileId) -> io::Result<SharedFile> {
+        match &self.files {
+            Files::Disk { open, .. } => Ok(SharedFile::System(Arc::clone(found(open, file)?))),
+            Files::Memory { .. } => Ok(SharedFile::NothingToHold),
+        }
+    }
+
+    fn hold_shared(&mut self, file: &SharedFile) -> io::Result<()> {
+        if let (Files::Disk { pool, .. }, SharedFile::System(file)) = (&self.files, file) {
+            pool.hold(Arc::clone(file));
         }
         Ok(())
     }

@@ -28,7 +28,7 @@ use socket2::Socket;
 
 use crate::backend::{
     AcceptedSocket, AfterWrite, Backend, BackendKind, Completion, DetachedSocket, OpenedFile, Operation,
-    Outcome, UringRung, Wait, WakeShard,
+    Outcome, SharedFile, UringRung, Wait, WakeShard,
 };
 use crate::ids::{FileId, ListenerId, SlotId, SocketId};
 use crate::inbox::ShardSignal;
@@ -371,9 +371,19 @@ impl Backend for UringBackend {
 
     /// The ring holds the file, and the kernel the ring, until its last request has ended.
     fn hold_for_requests(&mut self, file: FileId) -> io::Result<()> {
-        let file = Arc::clone(self.file(file)?);
-        self.ring.hold(file.as_raw_fd())?;
-        self.pool.hold(file);
+        let file = self.share_file(file)?;
+        self.hold_shared(&file)
+    }
+
+    fn share_file(&mut self, file: FileId) -> io::Result<SharedFile> {
+        Ok(SharedFile::System(Arc::clone(self.file(file)?)))
+    }
+
+    fn hold_shared(&mut self, file: &SharedFile) -> io::Result<()> {
+        if let SharedFile::System(file) = file {
+            self.ring.hold(file.as_raw_fd())?;
+            self.pool.hold(Arc::clone(file));
+        }
         Ok(())
     }
 

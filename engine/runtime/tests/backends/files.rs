@@ -1,9 +1,14 @@
 //! Files and directories behave alike on every backend, down to the errors that the engine tells apart.
 
 use std::io::ErrorKind;
+use std::path::Path;
+use std::sync::mpsc;
+use std::time::Duration;
 
-use crate::support::{on_every_backend, prepare};
-use basalt_runtime::{AlignedBuffer, DirectMode, EntryKind, OpenOptions};
+use crate::support::{every_backend, on_backend, on_every_backend, prepare};
+use basalt_runtime::{
+    AlignedBuffer, DirectMode, EntryKind, Handle, OpenOptions, ShardIndex, ShardSet, ShardSetOptions, remote,
+};
 
 fn read_write() -> OpenOptions {
     OpenOptions::new().read(true).write(true).create(true)
@@ -178,4 +183,53 @@ fn one_opening_at_a_time_holds_the_lock() {
         bench.handle.hold_for_ring(&second).unwrap();
         drop(second);
     });
+}
+
+/// The lock of one opening, held by every shard: free only when the last of them has ended.
+#[test]
+fn a_shared_lock_is_free_when_the_last_shard_has_ended() {
+    for options in every_backend().into_iter().filter(|options| !options.in_memory) {
+        let place = tempfile::tempdir().unwrap();
+        let path = place.path().join("LOCK");
+        assert!(!locked_while_one_shard_lives(&path, options.clone()), "on {:?}", options.io);
+        on_backend(options, move |bench| {
+            let path = path.clone();
+            async move {
+                let lock = bench.handle.open_file(&path, read_write()).await.unwrap();
+                // The file threads of the shards that have ended let go of it when they end, too.
+                while !lock.try_lock_exclusive().unwrap() {
+                    bench.handle.sleep(Duration::from_millis(1)).await;
+                }
+            }
+        });
+    }
+}
+
+/// Shard 0 locks, shares and ends, which closes its file; then shard 1, which only holds, tries a second opening.
+fn locked_while_one_shard_lives(path: &Path, options: ShardSetOptions) -> bool {
+    let path = path.to_owned();
+    let (report, reports) = mpsc::channel();
+    let set = ShardSet::start(ShardSetOptions { shard_count: 2, ..options }, move |context| {
+        let (path, report, handle) = (path.clone(), report.clone(), context.handle);
+        Box::pin(async move {
+            let ended = || context.remotes[0].try_send(Box::new(|_| ())).is_err();
+            if handle.shard() == ShardIndex(1) {
+                while !ended() {
+                    handle.sleep(Duration::from_millis(1)).await;
+                }
+                let second = handle.open_file(&path, read_write()).await.unwrap();
+                report.send(second.try_lock_exclusive().unwrap()).unwrap();
+                return;
+            }
+            let lock = handle.open_file(&path, read_write()).await.unwrap();
+            assert!(lock.try_lock_exclusive().unwrap());
+            handle.hold_for_ring(&lock).unwrap();
+            let (shared, (reply, held)) = (lock.share().unwrap(), remote::oneshot());
+            let job = move |handle: &Handle| reply.send(handle.hold_shared(&shared)).unwrap();
+            context.remotes[1].send(Box::new(job)).await.unwrap();
+            held.await.unwrap().unwrap();
+        })
+    });
+    set.unwrap().join();
+    reports.recv().unwrap()
 }
