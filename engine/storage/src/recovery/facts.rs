@@ -3,7 +3,7 @@
 use std::{collections::BTreeMap, path::PathBuf};
 
 use basalt_format::{
-    DecodeError,
+    BLOCK_SIZE_BYTES, DecodeError,
     wal::{CheckpointDone, Record, RecordKind, SegmentHeader},
 };
 
@@ -11,6 +11,12 @@ use crate::{
     ids::{EntryIndex, FrameSequence, Generation, Lsn, PartitionId, StreamId},
     wal::{ChainEnd, StreamIdentity, UnusedFile},
 };
+
+/// A stream that was given up and is written again must not use a number twice, since files of its earlier life may come
+/// back; NODE remembers only its end. A segment takes at least two blocks of it and a frame one, and each start that
+/// leaves numbers out takes a segment; so numbers never outrun these.
+const BYTES_PER_SEGMENT_NUMBER: u64 = BLOCK_SIZE_BYTES as u64;
+const BYTES_PER_FRAME_NUMBER: u64 = BLOCK_SIZE_BYTES as u64 / 8;
 
 /// The entry indexes of one partition that a stream holds, as runs without gaps.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -151,8 +157,8 @@ impl StreamLog {
             end: ChainEnd { lsn: base, ..ChainEnd::default() },
             needed_lsn: base,
             tail: Tail::Whole,
-            next_segment: 1,
-            next_frame: FrameSequence::new(1),
+            next_segment: base.get() / BYTES_PER_SEGMENT_NUMBER + 1,
+            next_frame: FrameSequence::new(base.get() / BYTES_PER_FRAME_NUMBER + 1),
             next_base_lsn: base,
             next_file: 1,
             unused: Vec::new(),

@@ -322,8 +322,8 @@ impl Judge<'_> {
             let detail = format!("frame {}, behind it, knew it durable up to {durable}", header.sequence);
             return Err(self.damaged(end.lsn, detail));
         }
-        let continues = header.previous_hash == end.hash;
-        if header.sequence > end.frame.get() + UNSYNCED_FRAMES_MAX && !continues {
+        let is_too_far = header.sequence > end.frame.get() + UNSYNCED_FRAMES_MAX;
+        if is_too_far && contradicts(end, header) {
             let detail = format!("frame {} was written after more than can be on its way", header.sequence);
             return Err(self.damaged(end.lsn, detail));
         }
@@ -340,7 +340,7 @@ impl Judge<'_> {
 
     /// A frame in a file without a header: the torn start of a roll-over begins with the very next frame.
     fn weigh_headless(&self, end: ChainEnd, header: &FrameHeader) -> Result<(), StorageError> {
-        if header.sequence > end.frame.get() && header.previous_hash != end.hash {
+        if header.sequence > end.frame.get() && contradicts(end, header) {
             let detail = format!("frame {} stands in a file whose header is gone", header.sequence);
             return Err(self.damaged(end.lsn, detail));
         }
@@ -370,6 +370,12 @@ fn tell_progress(identity: StreamIdentity, lsn: Lsn, header: &SegmentHeader) {
     }
 }
 
+/// Whether a frame was written behind `end` and follows something else. What lies before the end belongs to an earlier
+/// life of the stream, whose files a new one uses again.
+fn contradicts(end: ChainEnd, header: &FrameHeader) -> bool {
+    header.lsn >= end.lsn.get() && header.previous_hash != end.hash
+}
+
 /// Whether the segment of `header` was opened right behind `end`.
 fn joins(end: ChainEnd, header: &SegmentHeader) -> Result<(), String> {
     let predecessor = &header.predecessor;
@@ -393,8 +399,8 @@ struct Highest {
 impl Highest {
     fn new(log: &StreamLog, known: &NodeStream) -> Self {
         Self {
-            segment: log.end.segment,
-            frame: log.end.frame.get(),
+            segment: log.end.segment.max(log.next_segment - 1),
+            frame: log.end.frame.get().max(log.next_frame.get() - 1),
             file_end: log.end.lsn.get().max(known.end_lsn),
         }
     }
