@@ -63,7 +63,7 @@ impl TreeShared {
     }
 
     /// Gives back the extents of a map that no superblock will name.
-    pub(super) fn discard_map(&self, extents: &[Run]) {
+    fn discard_map(&self, extents: &[Run]) {
         let allocator = &mut self.state.borrow_mut().allocator;
         extents.iter().for_each(|&run| allocator.discard(run));
     }

@@ -73,11 +73,8 @@ impl TreeShared {
     async fn write_tree(self: &Rc<Self>, frozen: &Frozen) -> Result<WrittenMap, StorageError> {
         self.write_levels(frozen).await?;
         let map = self.write_map(frozen).await?;
-        if !basalt_runtime::planted!(SkipPageSync)
-            && let Err(error) = self.file.sync().await
-        {
-            self.discard_map(&map.extents);
-            return Err(error);
+        if !basalt_runtime::planted!(SkipPageSync) {
+            self.file.sync_or_abort().await;
         }
         Ok(map)
     }
@@ -206,10 +203,8 @@ impl TreeShared {
         if let Err(error) = self.file.write_blocks(Superblock::block_of(superblock.generation), block).await {
             self.fail(&error);
         }
-        if !basalt_runtime::planted!(SkipSuperblockSync)
-            && let Err(error) = self.file.sync().await
-        {
-            self.fail(&error);
+        if !basalt_runtime::planted!(SkipSuperblockSync) {
+            self.file.sync_or_abort().await;
         }
     }
 

@@ -103,7 +103,25 @@ impl PartitionFile {
         if basalt_runtime::planted!(SkipFileGrowthSync) {
             return Ok(());
         }
-        file.sync_all().await.map_err(|error| self.error(DiskOperation::Sync, error))
+        let synced = file.sync_all().await.map_err(|error| self.error(DiskOperation::Sync, error));
+        self.abort_unless_synced(synced);
+        Ok(())
+    }
+
+    /// Makes everything written so far durable, or ends the process: after a failed sync what was written may be gone,
+    /// pages written long before among it, and the next sync would succeed all the same (Rebello et al., USENIX ATC
+    /// 2020). The superblocks on disk still lead to trees that are whole, and the log has the rest.
+    pub(crate) async fn sync_or_abort(&self) {
+        let synced = self.sync().await;
+        self.abort_unless_synced(synced);
+    }
+
+    fn abort_unless_synced(&self, synced: Result<(), StorageError>) {
+        if let Err(error) = synced {
+            basalt_runtime::sometimes!("partition file sync failed");
+            self.handle
+                .abort_process(&format!("{} cannot be made durable: {error}", self.identity.partition));
+        }
     }
 
     /// Reads the extent that `pointer` names and compares it with the pointer's checksum.
