@@ -122,7 +122,7 @@ pub(crate) fn samples() -> Vec<Sample> {
         partition_file::samples(),
         wal::samples(),
     ]
-        .into_iter()
-        .flatten()
-        .collect()
+    .into_iter()
+    .flatten()
+    .collect()
 }
