@@ -42,12 +42,19 @@ fn path_number(path: &Path) -> u64 {
 
 /// A cheap number of some bytes: content that differs between two runs of a seed must show in the trace.
 pub(super) fn bytes_number(bytes: &[u8]) -> u64 {
-    let mut number = bytes.len() as u64;
-    let (words, rest) = bytes.as_chunks::<8>();
-    for word in words {
-        number = (number.rotate_left(5) ^ u64::from_le_bytes(*word)).wrapping_mul(0x517C_C1B7_2722_0A95);
+    // Four numbers side by side: one alone would wait for its own multiplication at every step.
+    let (groups, rest) = bytes.as_chunks::<32>();
+    let mut numbers = [bytes.len() as u64, 1, 2, 3];
+    for group in groups {
+        let (words, _none) = group.as_chunks::<8>();
+        for (number, word) in numbers.iter_mut().zip(words) {
+            *number = mixed(*number, u64::from_le_bytes(*word));
+        }
     }
-    rest.iter().fold(number, |number, &byte| {
-        (number.rotate_left(5) ^ u64::from(byte)).wrapping_mul(0x517C_C1B7_2722_0A95)
-    })
+    let number = numbers.into_iter().fold(0, mixed);
+    rest.iter().fold(number, |number, &byte| mixed(number, u64::from(byte)))
+}
+
+fn mixed(number: u64, more: u64) -> u64 {
+    (number.rotate_left(5) ^ more).wrapping_mul(0x517C_C1B7_2722_0A95)
 }

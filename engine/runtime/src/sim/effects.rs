@@ -179,7 +179,8 @@ impl World {
             }
             Some(Fault::WriteShort) => {
                 let count = self.shortened(bytes.len(), unit);
-                self.disk.write(node, start, &bytes[..count])?;
+                // With O_DSYNC what a write says it has written is durable, all of it or not.
+                self.put(node, start, &bytes[..count], is_durable)?;
                 return Ok(count);
             }
             Some(Fault::WriteFlipped) => {
@@ -197,10 +198,17 @@ impl World {
             }
             Some(Fault::WriteLost) => {}
             Some(Fault::WriteTorn) => self.write_some_sectors(node, start, bytes)?,
-            _ if is_durable => self.disk.write_durably(node, start, bytes)?,
-            _ => self.disk.write(node, start, bytes)?,
+            _ => self.put(node, start, bytes, is_durable)?,
         }
         Ok(bytes.len())
+    }
+
+    fn put(&mut self, node: NodeId, start: u64, bytes: &[u8], is_durable: bool) -> io::Result<()> {
+        if is_durable {
+            self.disk.write_durably(node, start, bytes)
+        } else {
+            self.disk.write(node, start, bytes)
+        }
     }
 
     pub(super) fn sync_file(&mut self, file: FileId, began: SyncPoint) -> io::Result<()> {
