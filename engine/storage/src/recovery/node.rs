@@ -9,7 +9,7 @@ use std::{
 };
 
 use basalt_format::data_directory::{FeatureBits, Node as NodeState, NodeStream, StreamContent};
-use basalt_runtime::{DirectMode, EntryKind, File, Handle, OpenOptions, sometimes};
+use basalt_runtime::{DirectMode, EntryKind, File, Handle, OpenOptions, ShardIndex, SharedFile, sometimes};
 
 use super::{
     facts::StreamFacts,
@@ -40,6 +40,9 @@ pub struct NodeFacts {
     state: NodeState,
     is_new: bool,
     streams: Vec<StreamFacts>,
+    /// LOCK, as the shards that did not open it can hold it; the one that did holds it already.
+    lock: SharedFile,
+    locked_by: ShardIndex,
     /// Set while NODE is being updated: one update at a time.
     updating: AtomicBool,
 }
@@ -73,7 +76,17 @@ impl Node {
             *known = after_judgement(known, judged);
         }
         let directory = directory.to_owned();
-        let facts = NodeFacts { directory, state, is_new, streams, updating: AtomicBool::new(false) };
+        let shared =
+            lock.share().map_err(|error| StorageError::disk(DiskOperation::Lock, lock.path(), error))?;
+        let facts = NodeFacts {
+            directory,
+            state,
+            is_new,
+            streams,
+            lock: shared,
+            locked_by: handle.shard(),
+            updating: AtomicBool::new(false),
+        };
         Ok(Node { handle: handle.clone(), facts: Arc::new(facts), _lock: lock })
     }
 
@@ -145,6 +158,16 @@ impl Node {
 }
 
 impl NodeFacts {
+    /// Lets the requests of `handle`'s shard keep the directory's lock, so that it outlives the process until the last
+    /// of them has ended (STORAGE §1). Every shard does so before it writes.
+    pub(crate) fn hold_lock(&self, handle: &Handle) -> Result<(), StorageError> {
+        if handle.shard() == self.locked_by {
+            return Ok(());
+        }
+        let held = handle.hold_shared(&self.lock);
+        held.map_err(|error| StorageError::disk(DiskOperation::Lock, self.directory.join("LOCK"), error))
+    }
+
     /// Which start of the directory this is, from 1 on.
     pub fn open_epoch(&self) -> u64 {
         self.state.open_epoch

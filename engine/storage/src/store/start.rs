@@ -116,6 +116,8 @@ impl ShardStore {
     /// Partitions that were complete before are passed over, so it may be called after each `open_partitions`.
     /// When the overlays fill their share of memory, entries are applied and pages written before reading on.
     pub async fn replay(&self, mut progress: impl FnMut(u64)) -> Result<ReplayReport, StorageError> {
+        // The first step that may write.
+        self.shard.facts.hold_lock(&self.shard.handle)?;
         let mut report = ReplayReport::default();
         let mut early = EarlyEntries::new();
         let facts = Arc::clone(&self.shard.facts);
