@@ -12,6 +12,7 @@
 use crate::exhaustive::WorkloadReport;
 use crate::oracle::Violation;
 use crate::round::SeedReport;
+use crate::watchdog::Watchdog;
 use basalt_runtime::sim::{FaultKind, marks};
 use std::collections::BTreeMap;
 use std::fmt;
@@ -31,7 +32,12 @@ pub struct Campaign {
     pub on_failure: OnFailure,
     /// No job begins after this time.
     pub time_max: Option<Duration>,
+    /// A job that takes longer hangs.
+    pub job_time_max: Duration,
 }
+
+/// Far more than any job takes, also on a machine that is busy with other things.
+pub const JOB_TIME_MAX: Duration = Duration::from_secs(120);
 
 /// What a failure means for the jobs that have not begun.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -53,6 +59,8 @@ pub struct JobReport {
     pub events: u64,
     /// How often each fault struck.
     pub faults_fired: BTreeMap<FaultKind, u64>,
+    /// Everything that happened, as one number; 0 where nobody counts.
+    pub trace_hash: u64,
     /// What must not have happened.
     pub violation: Option<Violation>,
 }
@@ -79,19 +87,34 @@ pub struct Totals {
 }
 
 impl Campaign {
-    /// Runs the jobs; `progress` is told about once a second and after each failure.
-    pub fn run(&self, job: impl Fn(u64) -> JobReport + Sync, mut progress: impl FnMut(&Totals)) -> Totals {
+    /// Runs the jobs; `progress` is told about once a second and after each failure, `on_hang` of each job that does not
+    /// end in time. It goes on if that returns.
+    pub fn run(
+        &self,
+        job: impl Fn(u64) -> JobReport + Sync,
+        mut progress: impl FnMut(&Totals),
+        on_hang: impl Fn(u64) + Send,
+    ) -> Totals {
         let began = Instant::now();
         let next = AtomicU64::new(self.jobs.start);
         let stopped = AtomicBool::new(false);
         let (sender, reports) = mpsc::channel();
+        let (still_working, done) = mpsc::channel();
+        let watchdog = Watchdog::default();
+        let watched = |number| watchdog.watched(number, || job(number));
         let mut totals = Totals::default();
         std::thread::scope(|scope| {
+            let watchdog = &watchdog;
+            scope.spawn(move || watchdog.watch(self.job_time_max, &done, on_hang));
             for _ in 0..self.threads {
-                let (sender, job, next, stopped) = (sender.clone(), &job, &next, &stopped);
-                scope.spawn(move || self.work(job, next, stopped, began, &sender));
+                let (sender, still_working) = (sender.clone(), still_working.clone());
+                let (job, next, stopped) = (&watched, &next, &stopped);
+                scope.spawn(move || {
+                    self.work(job, next, stopped, began, &sender);
+                    drop(still_working);
+                });
             }
-            drop(sender);
+            drop((sender, still_working));
             let mut told = began;
             for (number, report, marks) in reports {
                 let has_failed = report.violation.is_some();
@@ -131,20 +154,34 @@ impl Campaign {
 }
 
 impl Totals {
+    /// Adds what another campaign found. Failures of the same number are told once.
+    pub fn merge(&mut self, other: Self) {
+        self.jobs += other.jobs;
+        self.rounds += other.rounds;
+        self.operations += other.operations;
+        self.events += other.events;
+        add_counts(&mut self.faults_fired, other.faults_fired);
+        add_counts(&mut self.marks, other.marks);
+        self.failures.extend(other.failures);
+        self.elapsed += other.elapsed;
+    }
+
     fn add(&mut self, number: u64, report: JobReport, marks: BTreeMap<&'static str, u64>) {
         self.jobs += 1;
         self.rounds += report.rounds;
         self.operations += report.operations;
         self.events += report.events;
-        for (kind, count) in report.faults_fired {
-            *self.faults_fired.entry(kind).or_insert(0) += count;
-        }
-        for (mark, count) in marks {
-            *self.marks.entry(mark).or_insert(0) += count;
-        }
+        add_counts(&mut self.faults_fired, report.faults_fired);
+        add_counts(&mut self.marks, marks);
         if let Some(violation) = report.violation {
             self.failures.insert(number, violation);
         }
+    }
+}
+
+fn add_counts<K: Ord>(sum: &mut BTreeMap<K, u64>, counts: BTreeMap<K, u64>) {
+    for (key, count) in counts {
+        *sum.entry(key).or_insert(0) += count;
     }
 }
 
@@ -172,6 +209,7 @@ impl From<SeedReport> for JobReport {
             operations: report.operations,
             events: report.events,
             faults_fired: report.faults_fired,
+            trace_hash: report.trace_hash,
             violation: report.violation,
         }
     }
@@ -200,20 +238,48 @@ mod tests {
         }
     }
 
+    fn campaign(jobs: Range<u64>, on_failure: OnFailure) -> Campaign {
+        Campaign { jobs, threads: 2, on_failure, time_max: None, job_time_max: JOB_TIME_MAX }
+    }
+
+    fn never(job: u64) {
+        unreachable!("job {job} does not hang");
+    }
+
     #[test]
     fn every_job_runs_once_and_is_counted() {
-        let campaign = Campaign { jobs: 5..105, threads: 2, on_failure: OnFailure::GoOn, time_max: None };
-        let totals = campaign.run(failing_at(50), |_| {});
+        let totals = campaign(5..105, OnFailure::GoOn).run(failing_at(50), |_| {}, never);
         assert_eq!((totals.jobs, totals.rounds), (100, 200));
         assert_eq!(totals.failures.keys().collect::<Vec<_>>(), [&50]);
     }
 
     #[test]
     fn a_failure_stops_what_has_not_begun() {
-        let campaign =
-            Campaign { jobs: 0..1_000_000_000, threads: 2, on_failure: OnFailure::Stop, time_max: None };
-        let totals = campaign.run(failing_at(10), |_| {});
+        let totals = campaign(0..1_000_000_000, OnFailure::Stop).run(failing_at(10), |_| {}, never);
         assert!(totals.jobs < 1_000_000_000);
         assert!(totals.failures.contains_key(&10));
+    }
+
+    #[test]
+    fn a_job_that_hangs_is_named() {
+        let (release, released) = mpsc::channel();
+        let released = std::sync::Mutex::new(released);
+        let campaign = Campaign { job_time_max: Duration::from_millis(1), ..campaign(0..3, OnFailure::GoOn) };
+        let hanging_at_1 = |job| {
+            if job == 1 {
+                released.lock().unwrap().recv().unwrap();
+            }
+            JobReport::default()
+        };
+        let totals = campaign.run(
+            hanging_at_1,
+            |_| {},
+            |job| {
+                if job == 1 {
+                    release.send(()).unwrap();
+                }
+            },
+        );
+        assert_eq!(totals.jobs, 3);
     }
 }

@@ -2,6 +2,7 @@
 //!
 //! A checker that cannot fail proves nothing; this table is how we know that ours can.
 
+use crate::campaign::{Campaign, JOB_TIME_MAX, OnFailure};
 use crate::oracle::Violation;
 use crate::rung::Rung;
 use basalt_runtime::sim::planted::PlantedBug;
@@ -26,16 +27,25 @@ pub struct Caught {
     pub violation: Violation,
 }
 
-/// Every bug that storage has a place for.
+/// Every bug that storage has a place for, within ten times the jobs that each took and more.
+///
+/// Not here: FreezeInsideEntry, CheckpointAheadOfLog and DropLastEntry have no place in storage yet, and SkipPageChecksum
+/// shows only on a device that returns wrong bytes, which these rungs do not have.
 pub const HUNTED: &[Hunt] = &[
-    hunted(PlantedBug::SkipLogSync, Rung::Crashes, 200),
-    hunted(PlantedBug::AcknowledgeBeforeLogSync, Rung::Crashes, 200),
-    hunted(PlantedBug::ReuseExtentEarly, Rung::Crashes, 3000),
-    hunted(PlantedBug::BelieveTornFrame, Rung::Crashes, 2000),
-    hunted(PlantedBug::SkipSuperblockSync, Rung::Crashes, 2000),
-    hunted(PlantedBug::SkipPageSync, Rung::Crashes, 1000),
-    hunted(PlantedBug::ReadUncommitted, Rung::Crashes, 1000),
-    hunted(PlantedBug::AnswerNoOpBeforeCommit, Rung::Crashes, 1000),
+    hunted(PlantedBug::SkipLogSync, Rung::Crashes, 50),
+    hunted(PlantedBug::AcknowledgeBeforeLogSync, Rung::Crashes, 100),
+    hunted(PlantedBug::ReuseExtentEarly, Rung::Crashes, 100),
+    hunted(PlantedBug::BelieveTornFrame, Rung::Crashes, 200),
+    hunted(PlantedBug::SkipSuperblockSync, Rung::Crashes, 50),
+    hunted(PlantedBug::SkipPageSync, Rung::Crashes, 100),
+    hunted(PlantedBug::AnswerNoOpBeforeCommit, Rung::Crashes, 100),
+    hunted(PlantedBug::ReadUncommitted, Rung::Crashes, 100),
+    hunted(PlantedBug::RecycleSegmentEarly, Rung::Crashes, 50),
+    hunted(PlantedBug::SkipDirectorySync, Rung::Crashes, 50),
+    hunted(PlantedBug::PreferOlderSuperblock, Rung::Crashes, 100),
+    hunted(PlantedBug::ReplayAppliedEntry, Rung::Crashes, 50),
+    hunted(PlantedBug::IgnoreFrameChain, Rung::Crashes, 200),
+    hunted(PlantedBug::RetryFailedSync, Rung::Faults, 200),
 ];
 
 const fn hunted(bug: PlantedBug, rung: Rung, jobs_max: u64) -> Hunt {
@@ -45,10 +55,15 @@ const fn hunted(bug: PlantedBug, rung: Rung, jobs_max: u64) -> Hunt {
 impl Hunt {
     /// Looks for the bug; `None` if it escaped.
     #[must_use]
-    pub fn run(&self) -> Option<Caught> {
-        (0..self.jobs_max).find_map(|job| {
-            let violation = self.rung.run(job, Some(self.bug)).violation?;
-            Some(Caught { job, violation })
-        })
+    pub fn run(&self, threads: usize, on_hang: impl Fn(u64) + Send) -> Option<Caught> {
+        let campaign = Campaign {
+            jobs: 0..self.jobs_max,
+            threads,
+            on_failure: OnFailure::Stop,
+            time_max: None,
+            job_time_max: JOB_TIME_MAX,
+        };
+        let totals = campaign.run(|job| self.rung.run(job, Some(self.bug)), |_progress| {}, on_hang);
+        totals.failures.into_iter().next().map(|(job, violation)| Caught { job, violation })
     }
 }

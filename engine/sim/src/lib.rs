@@ -9,6 +9,7 @@
 #![warn(missing_docs)]
 
 pub mod campaign;
+pub mod ci;
 pub mod exhaustive;
 pub mod hunt;
 pub mod marks;
@@ -17,4 +18,5 @@ pub mod round;
 pub mod rung;
 pub mod storage;
 pub mod subject;
+mod watchdog;
 pub mod workload;

@@ -5,11 +5,13 @@
 
 use basalt_runtime::sim::marks::never_hit;
 use basalt_runtime::sim::planted::PlantedBug;
-use basalt_sim::campaign::{Campaign, OnFailure, Totals};
+use basalt_sim::campaign::{Campaign, JOB_TIME_MAX, OnFailure, Totals};
+use basalt_sim::ci;
 use basalt_sim::hunt::{HUNTED, Hunt};
 use basalt_sim::marks::MARKS;
 use basalt_sim::rung::Rung;
 use clap::Parser;
+use std::collections::BTreeSet;
 use std::ops::Range;
 use std::process::ExitCode;
 use std::time::Duration;
@@ -50,10 +52,6 @@ struct Arguments {
     loud: bool,
 }
 
-/// Jobs of each rung for every change: about two minutes on two cores.
-const CI: [(Rung, Range<u64>); 3] =
-    [(Rung::Small, 0..400), (Rung::Crashes, 0..3000), (Rung::Faults, 0..1000)];
-
 fn main() -> ExitCode {
     let arguments = Arguments::parse();
     if !arguments.loud {
@@ -61,30 +59,69 @@ fn main() -> ExitCode {
         std::panic::set_hook(Box::new(|_| {}));
     }
     let is_good = if arguments.hunt {
-        hunt_all()
+        hunt_all(arguments.threads)
     } else if arguments.ci {
-        let rungs_hold =
-            CI.iter().fold(true, |holds, (rung, jobs)| run(&arguments, *rung, jobs.clone()) && holds);
-        rungs_hold && hunt_all()
+        // Everything is run, whatever fails: one report tells all.
+        [run_portions(&arguments), replay_some(), hunt_all(arguments.threads)]
+            .into_iter()
+            .all(|is_good| is_good)
     } else {
         let jobs = arguments.seeds.clone();
         let end = arguments.rung.job_count().map_or(jobs.end, |count| jobs.end.min(count));
-        run(&arguments, arguments.rung, jobs.start..end)
+        run(&arguments, arguments.rung, jobs.start..end).failures.is_empty()
     };
     if is_good { ExitCode::SUCCESS } else { ExitCode::FAILURE }
 }
 
-fn run(arguments: &Arguments, rung: Rung, jobs: Range<u64>) -> bool {
+/// Runs the rungs' portions and asks whether they have tested what they should.
+fn run_portions(arguments: &Arguments) -> bool {
+    let mut all = Totals::default();
+    for (rung, jobs) in ci::PORTIONS {
+        all.merge(run(arguments, rung, jobs));
+    }
+    println!("all rungs: {all}");
+    let (faults, marks) = (ci::faults_not_fired(&all), ci::marks_not_hit(&all));
+    faults.iter().for_each(|kind| println!("FAILED: fault {kind:?} never fired"));
+    marks.iter().for_each(|mark| println!("FAILED: the mark {mark:?} was never passed"));
+    all.failures.is_empty() && faults.is_empty() && marks.is_empty()
+}
+
+/// Runs some seeds twice each.
+fn replay_some() -> bool {
+    let jobs = ci::REPLAYED.flat_map(|job| [(Rung::Crashes, job), (Rung::Faults, job)]);
+    let differing: Vec<String> = jobs.filter_map(|(rung, job)| ci::replay(rung, job).err()).collect();
+    differing.iter().for_each(|difference| println!("FAILED: {difference}"));
+    println!("replayed: seeds {:?} of crashes and faults, {} differ", ci::REPLAYED, differing.len());
+    differing.is_empty()
+}
+
+fn run(arguments: &Arguments, rung: Rung, jobs: Range<u64>) -> Totals {
     let campaign = Campaign {
         jobs,
         threads: arguments.threads,
         on_failure: if arguments.keep_going { OnFailure::GoOn } else { OnFailure::Stop },
         time_max: arguments.minutes.map(|minutes| Duration::from_secs(minutes * 60)),
+        job_time_max: JOB_TIME_MAX,
     };
-    let totals =
-        campaign.run(|number| rung.run(number, arguments.plant), |totals| println!("{rung}: {totals}"));
+    let mut told = BTreeSet::new();
+    let totals = campaign.run(
+        |number| rung.run(number, arguments.plant),
+        |totals| {
+            println!("{rung}: {totals}");
+            tell_failures(arguments, rung, totals, &mut told);
+        },
+        |number| abort_hanging(rung, number, arguments.plant),
+    );
     report(arguments, rung, &totals);
-    totals.failures.is_empty()
+    tell_failures(arguments, rung, &totals, &mut told);
+    totals
+}
+
+/// A job that hangs inside one poll cannot be ended: its process can, and says which it was.
+fn abort_hanging(rung: Rung, number: u64, planted: Option<PlantedBug>) {
+    println!("FAILED: a job hangs");
+    println!("  {}", replay_command(rung, number, planted));
+    std::process::abort();
 }
 
 fn report(arguments: &Arguments, rung: Rung, totals: &Totals) {
@@ -97,25 +134,32 @@ fn report(arguments: &Arguments, rung: Rung, totals: &Totals) {
             println!("  never hit: {mark}");
         }
     }
-    tell_failures(arguments, rung, totals);
 }
 
-fn tell_failures(arguments: &Arguments, rung: Rung, totals: &Totals) {
-    let planted = arguments.plant.map_or_else(String::new, |bug| format!(" --plant {bug:?}"));
-    for (number, violation) in &totals.failures {
+/// Names the failures that were not `told` before.
+fn tell_failures(arguments: &Arguments, rung: Rung, totals: &Totals, told: &mut BTreeSet<u64>) {
+    for (number, violation) in totals.failures.iter().filter(|(number, _)| told.insert(**number)) {
         println!("FAILED: {violation}");
-        let range = format!("{number}..{}", number + 1);
-        println!("  cargo run --release -p basalt-sim -- --rung {rung} --seeds {range}{planted} --loud");
+        println!("  {}", replay_command(rung, *number, arguments.plant));
     }
 }
 
-fn hunt_all() -> bool {
+fn replay_command(rung: Rung, number: u64, planted: Option<PlantedBug>) -> String {
+    let planted = planted.map_or_else(String::new, |bug| format!(" --plant {bug:?}"));
+    let range = format!("{number}..{}", number + 1);
+    format!("cargo run --release -p basalt-sim -- --rung {rung} --seeds {range}{planted} --loud")
+}
+
+fn hunt_all(threads: usize) -> bool {
     let mut all_caught = true;
     for hunt in HUNTED {
-        let Hunt { bug, rung, jobs_max } = hunt;
-        match hunt.run() {
+        let Hunt { bug, rung, jobs_max } = *hunt;
+        match hunt.run(threads, |number| abort_hanging(rung, number, Some(bug))) {
             Some(caught) => {
-                println!("hunt: {bug:?} caught by {rung} job {}: {}", caught.job, caught.violation)
+                println!(
+                    "hunt: {bug:?} caught by {rung} job {} of {jobs_max}: {}",
+                    caught.job, caught.violation
+                )
             }
             None => {
                 all_caught = false;

@@ -26,6 +26,8 @@ const LEADER: ShardIndex = ShardIndex(0);
 const CATALOG_TAG: u8 = 0xb0;
 /// How long a process that ends in good order writes what it would not have to.
 const CLOSING_TIME: Duration = Duration::from_millis(500);
+/// Small segments: they fill, roll over and are recycled often, and take little time to prepare and to read.
+const LOG_SEGMENT_BYTES_MIN: u64 = 64 << 10;
 
 /// Basalt's storage with a number of partitions.
 #[derive(Debug, Clone)]
@@ -63,6 +65,7 @@ fn small_options() -> StoreOptions {
         memory_budget_bytes: StoreOptions::MEMORY_BUDGET_BYTES_MIN,
         log_budget_bytes: Some(StoreOptions::LOG_BUDGET_BYTES_MIN),
         page_size_bytes: 4096,
+        log_segment_bytes_min: LOG_SEGMENT_BYTES_MIN,
         ..StoreOptions::default()
     }
 }
@@ -90,8 +93,7 @@ impl Subject for StorageSubject {
 /// The stores of a process that is starting, by shard.
 struct Shards {
     stores: Vec<ShardStore>,
-    node: Rc<Node>,
-    catalog: SharedCatalog,
+    process: Rc<RunningProcess>,
 }
 
 /// What the `materialised` hook writes to, once there is one.
@@ -117,7 +119,7 @@ impl Shards {
             )
         };
         let stores = (0..count).map(prepare).collect();
-        Ok(Self { stores, node: Rc::new(node), catalog })
+        Ok(Self { stores, process: Rc::new(RunningProcess { node: Rc::new(node), catalog }) })
     }
 
     /// Recovers partition 0, alone; returns the partitions it knows and the uuids of their files.
@@ -157,7 +159,7 @@ impl Shards {
     }
 
     fn act_and_go_live(&self, simulation: &mut Simulation) -> Result<(), StartFailure> {
-        let node = Rc::clone(&self.node);
+        let node = Rc::clone(&self.process.node);
         run(simulation, LEADER, async move { node.act().await })?;
         for (shard, store) in (0..).map(ShardIndex).zip(&self.stores) {
             let replaying = store.clone();
@@ -168,7 +170,7 @@ impl Shards {
             run(simulation, shard, async move { going.go_live().await })?;
             if shard == LEADER {
                 let catalog = store.partition(CATALOG_PARTITION).expect("it was loaded");
-                *self.catalog.borrow_mut() = Some((simulation.handle(LEADER), catalog));
+                *self.process.catalog.borrow_mut() = Some((simulation.handle(LEADER), catalog));
             }
         }
         Ok(())
@@ -208,7 +210,7 @@ impl Shards {
             run(simulation, shard, async move { store.settle_foreign_entries().await })?;
         }
         let (node, count) =
-            (Rc::clone(&self.node), u16::try_from(self.stores.len()).expect("counted by u16"));
+            (Rc::clone(&self.process.node), u16::try_from(self.stores.len()).expect("counted by u16"));
         run(simulation, LEADER, async move { node.retire_streams(count).await })?;
         for (shard, store) in (0..).map(ShardIndex).zip(&self.stores) {
             let store = store.clone();
@@ -228,7 +230,7 @@ impl Shards {
             handle: simulation.handle(shard),
             store,
             partition,
-            _locked: Rc::clone(&self.node),
+            _process: Rc::clone(&self.process),
         }
     }
 
@@ -299,8 +301,21 @@ pub struct StoragePartition {
     handle: Handle,
     store: ShardStore,
     partition: basalt_storage::Partition,
+    _process: Rc<RunningProcess>,
+}
+
+/// What lives as long as any of a process's partitions.
+struct RunningProcess {
     /// Keeps the directory locked.
-    _locked: Rc<Node>,
+    node: Rc<Node>,
+    catalog: SharedCatalog,
+}
+
+/// A store's hook leads to the catalog, and the catalog to its store: without this a process would never be freed.
+impl Drop for RunningProcess {
+    fn drop(&mut self) {
+        self.catalog.borrow_mut().take();
+    }
 }
 
 impl Partition for StoragePartition {
