@@ -68,3 +68,8 @@ pub use operation::*;
 pub use options::{EngineOptions, OptionsError};
 pub use recovery_report::RecoveryReport;
 pub use shard::{LocalEngine, ShardAccess};
+
+/// Compiles the example of the workspace's README.
+#[cfg(doctest)]
+#[doc = include_str!("../../README.md")]
+struct Readme;

@@ -4,7 +4,7 @@
 //! (SEMANTICS: validation steps 5 to 9). Checks run in DynamoDB's order, so the first fault found is the one told.
 
 use basalt_model::{
-    KeyError,
+    KeyError, ValueError,
     expression::{ExpressionError, UpdateError},
 };
 
@@ -32,9 +32,9 @@ pub enum ValidationError {
          SSESpecification or ReplicaUpdates is required"
     )]
     NothingToUpdate,
-    /// An item to be put is larger than 400 KiB.
-    #[error("Item size has exceeded the maximum allowed size")]
-    ItemTooLarge,
+    /// What is wrong with an item to be put, whatever its table: names, nesting, size.
+    #[error(transparent)]
+    Item(#[from] ValueError),
     /// An update would leave, or costs as much as, an item larger than 400 KiB.
     #[error("Item size to update has exceeded the maximum allowed size")]
     UpdatedItemTooLarge,

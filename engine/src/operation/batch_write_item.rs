@@ -114,7 +114,7 @@ impl BatchWriteItem {
             return Err(ValidationError::TooManyWrites.into());
         }
         all().try_for_each(|write| match write {
-            BatchWrite::Put(item) => put_item::check_size(item).map(|_bytes| ()),
+            BatchWrite::Put(item) => put_item::check_item(item),
             BatchWrite::Delete(_) => Ok(()),
         })
     }

@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 
-use basalt_model::{CapacityUnits, EncodedItem, Item, ItemRef, expression::Condition, size::ITEM_BYTES_MAX};
+use basalt_model::{CapacityUnits, EncodedItem, Item, ItemRef, expression::Condition};
 
 use super::{
     ReturnOld,
@@ -62,8 +62,9 @@ pub(crate) struct PutPlan {
 
 impl PutItem {
     pub(crate) fn plan(self, catalog: &Catalog) -> Result<PutPlan, Error> {
-        // The item's size is a rule of the request: it is told before a missing table.
-        let item_bytes = check_size(&self.item)?;
+        // What is wrong with the item alone is told before a missing table.
+        check_item(&self.item)?;
+        let item_bytes = self.item.size_bytes();
         let place = ItemPlace::of_item(catalog.expect(&self.table_name)?, &self.item)?;
         let guard =
             Guard { condition: self.condition, on_failure: self.return_values_on_condition_check_failure };
@@ -71,10 +72,9 @@ impl PutItem {
     }
 }
 
-/// The size of an item to be put, which must not be more than the largest allowed.
-pub(super) fn check_size(item: &Item) -> Result<usize, Error> {
-    let item_bytes = item.size_bytes();
-    if item_bytes > ITEM_BYTES_MAX { Err(ValidationError::ItemTooLarge.into()) } else { Ok(item_bytes) }
+/// Names, nesting and size of an item to be put.
+pub(super) fn check_item(item: &Item) -> Result<(), Error> {
+    item.check().map_err(|reason| ValidationError::from(reason).into())
 }
 
 impl ItemWrite for PutPlan {

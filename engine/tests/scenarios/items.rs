@@ -51,6 +51,18 @@ fn every_type_of_value_comes_back() {
 }
 
 #[test]
+fn an_item_nested_too_deep_is_refused_before_its_table_is_looked_for() {
+    let engine = in_memory(1);
+    let nested = (0..32).fold(number(1), |value, _| Value::L(vec![value]));
+    let refused = engine.put_item(PutItem::new("absent", item([("pk", text("k")), ("deep", nested)])));
+    let refused = refused.expect_err("more levels than an item may have");
+    assert_eq!(
+        refused.to_string(),
+        "Nesting Levels have exceeded supported limits: Attributes in the item have nested levels beyond supported limit"
+    );
+}
+
+#[test]
 fn keys_of_all_kinds_name_their_items() {
     let engine = in_memory(2);
     create_composite(&engine, ScalarKind::N);
