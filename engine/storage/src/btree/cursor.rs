@@ -20,7 +20,7 @@ const READ_AHEAD: usize = 16;
 /// Walks the rows of a range. Stands before the first row until [`TreeCursor::advance`].
 ///
 /// After an error it is spent: start another one behind the last key.
-pub struct TreeCursor<'a> {
+pub(crate) struct TreeCursor<'a> {
     walk: Walk<'a>,
     range: KeyRange<'a>,
     direction: Direction,
@@ -45,7 +45,7 @@ impl<'a> TreeCursor<'a> {
     }
 
     /// Moves to the next row; `false` when there is none left.
-    pub fn advance(&mut self) -> Result<bool, Stop> {
+    pub(crate) fn advance(&mut self) -> Result<bool, Stop> {
         self.row = None;
         let next = match (self.position, self.direction) {
             (Position::End, _) => return Ok(false),
@@ -70,7 +70,7 @@ impl<'a> TreeCursor<'a> {
     ///
     /// # Panics
     /// If the last call of [`TreeCursor::advance`] did not return `true`.
-    pub fn key(&self) -> &[u8] {
+    pub(crate) fn key(&self) -> &[u8] {
         assert!(self.row.is_some(), "the cursor stands on a row");
         &self.key
     }
@@ -79,7 +79,7 @@ impl<'a> TreeCursor<'a> {
     ///
     /// # Panics
     /// If the last call of [`TreeCursor::advance`] did not return `true`.
-    pub fn row(&self) -> TreeRow<'a> {
+    pub(crate) fn row(&self) -> TreeRow<'a> {
         self.row.expect("the cursor stands on a row")
     }
 

@@ -16,6 +16,7 @@
 //!
 //! Knows nothing of entries, logs and superblocks. Bytes: format-spec/spec/page.md.
 
+mod bulk_load;
 mod check;
 mod collect;
 mod cursor;
@@ -27,6 +28,7 @@ mod insert;
 mod merge;
 mod reader;
 mod redirects;
+mod relocate;
 mod request;
 mod state;
 mod tree;
@@ -35,12 +37,13 @@ mod write_out;
 #[cfg(test)]
 pub(crate) mod tests;
 
-pub use crate::cache::Pins;
+pub(crate) use crate::cache::Pins;
 pub use check::CheckReport;
-pub use cursor::TreeCursor;
-pub use reader::{TreeReader, TreeRow};
-pub use request::{PageRequest, Stop};
-pub use tree::{Change, Tree};
+pub(crate) use cursor::TreeCursor;
+pub(crate) use reader::{TreeReader, TreeRow};
+pub(crate) use request::PageRequest;
+pub use request::Stop;
+pub(crate) use tree::{Change, Tree};
 
 pub(crate) use edit::{Editor, names_of};
 pub(crate) use state::{Counts, TreeState};

@@ -28,7 +28,7 @@ pub struct TreeRow<'a> {
 }
 
 /// Reads a tree as it stands. Lives within one synchronous step: while it does, the tree and its pool do not change.
-pub struct TreeReader<'a> {
+pub(crate) struct TreeReader<'a> {
     pub(super) pool: Ref<'a, Pool>,
     pub(super) tree: Ref<'a, TreeState>,
 }
@@ -49,7 +49,7 @@ pub(super) struct Step {
 
 impl TreeReader<'_> {
     /// The row under `key`, if there is one.
-    pub fn get(&self, key: &[u8]) -> Result<Option<TreeRow<'_>>, Stop> {
+    pub(crate) fn get(&self, key: &[u8]) -> Result<Option<TreeRow<'_>>, Stop> {
         let walk = self.walk();
         let Some(leaf) = walk.page_of(key, 0)? else { return Ok(None) };
         match walk.view(leaf).search(key) {
@@ -59,7 +59,7 @@ impl TreeReader<'_> {
     }
 
     /// Walks the rows of `range` in `direction`.
-    pub fn cursor<'b>(&'b self, range: KeyRange<'b>, direction: Direction) -> TreeCursor<'b> {
+    pub(crate) fn cursor<'b>(&'b self, range: KeyRange<'b>, direction: Direction) -> TreeCursor<'b> {
         TreeCursor::new(self.walk(), range, direction)
     }
 
@@ -100,17 +100,6 @@ impl<'a> Walk<'a> {
     /// The page at `level` whose range holds `key`: `None` if the tree is empty or lower than that.
     pub(super) fn page_of(&self, key: &[u8], level: u8) -> Result<Option<BufferRef>, Stop> {
         self.descend(level, |page| page.child_slot(key)).map_err(Stop::from)
-    }
-
-    /// The page at `level` that holds the greatest keys below `key`.
-    pub(super) fn page_before(&self, key: &[u8], level: u8) -> Result<Option<BufferRef>, Stop> {
-        self.descend(level, |page| page.search(key).unwrap_or_else(|place| place).saturating_sub(1))
-            .map_err(Stop::from)
-    }
-
-    /// The page at `level` that holds the greatest keys.
-    pub(super) fn last_page(&self, level: u8) -> Result<Option<BufferRef>, Stop> {
-        self.descend(level, |page| page.slot_count() - 1).map_err(Stop::from)
     }
 
     /// Follows the children that `choose` says, from the root to `level`.

@@ -2,7 +2,6 @@
 
 use std::{
     cell::{Cell, RefCell},
-    path::Path,
     rc::{Rc, Weak},
 };
 
@@ -12,10 +11,10 @@ use basalt_runtime::{
 };
 use rustc_hash::FxHashMap;
 
-use super::{CheckReport, Counts, Editor, PageRequest, Stop, TreeReader, TreeState, redirects::Redirects};
+use super::{CheckReport, Counts, Editor, PageRequest, TreeReader, TreeState, redirects::Redirects};
 use crate::{
     cache::{BufferPool, Pins, TreeSlot},
-    checkpoint::{CheckpointPosition, Progress, TreeIdentity},
+    checkpoint::{CheckpointPosition, Compaction, Progress, TreeIdentity},
     error::StorageError,
     extent::{Allocator, PartitionFile},
     ids::{EntryIndex, Generation, HybridTime, PartitionId},
@@ -24,7 +23,7 @@ use crate::{
 
 /// What happens to a key.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Change<'a> {
+pub(crate) enum Change<'a> {
     /// The row becomes this.
     Put {
         /// Its bytes.
@@ -51,7 +50,7 @@ impl Change<'_> {
 
 /// One partition's tree. Cheap to clone; stays on its shard.
 #[derive(Clone)]
-pub struct Tree {
+pub(crate) struct Tree {
     pub(crate) shared: Rc<TreeShared>,
 }
 
@@ -67,7 +66,7 @@ pub(crate) struct TreeShared {
     /// Extents that are being read, by first block.
     pub(super) reading: RefCell<FxHashMap<u64, Rc<Event>>>,
     /// One growth of the file at a time.
-    pub(super) growing: Semaphore,
+    pub(crate) growing: Semaphore,
     /// One writer of superblocks at a time.
     pub(crate) superblocks: Semaphore,
     pub(crate) checkpoint_is_running: Cell<bool>,
@@ -120,23 +119,18 @@ impl Tree {
     }
 
     /// Lends the tree for reading, for as long as nothing waits.
-    pub fn reader(&self) -> TreeReader<'_> {
+    pub(crate) fn reader(&self) -> TreeReader<'_> {
         self.shared.reader()
     }
 
     /// Brings in what an operation stopped at. It may stop again: at another page, or at the same when the tree has
     /// changed meanwhile. Pages stay in memory as long as the result lives.
-    pub async fn fetch(&self, request: &PageRequest) -> Result<Pins, StorageError> {
+    pub(crate) async fn fetch(&self, request: &PageRequest) -> Result<Pins, StorageError> {
         self.shared.fetch(request).await
     }
 
-    /// Sees that everything is in memory that [`Tree::apply`] will touch. `changes` are in key order, each key once.
-    pub fn collect(&self, changes: &[(&[u8], Change<'_>)]) -> Result<(), Stop> {
-        self.reader().walk().collect(changes).map(|_| ())
-    }
-
     /// Brings in everything that `changes` will touch, and makes room. Apply them at once, before anything waits.
-    pub async fn bring_in(&self, changes: &[(&[u8], Change<'_>)]) -> Result<Pins, StorageError> {
+    pub(crate) async fn bring_in(&self, changes: &[(&[u8], Change<'_>)]) -> Result<Pins, StorageError> {
         self.shared.bring_in(changes).await
     }
 
@@ -144,7 +138,7 @@ impl Tree {
     ///
     /// # Panics
     /// If they were not collected: a page is missing.
-    pub fn apply(&self, changes: &[(&[u8], Change<'_>)]) {
+    pub(crate) fn apply(&self, changes: &[(&[u8], Change<'_>)]) {
         debug_assert!(changes.is_sorted_by(|left, right| left.0 < right.0), "changes come in key order");
         let pool = &mut *self.shared.pool.borrow_mut();
         let tree = &mut *self.shared.state.borrow_mut();
@@ -158,7 +152,7 @@ impl Tree {
     }
 
     /// Joins and evens out badly filled dirty pages, so that a checkpoint writes fewer. Yields in between.
-    pub async fn rebalance(&self) -> Result<(), StorageError> {
+    pub(crate) async fn rebalance(&self) -> Result<(), StorageError> {
         let mut from = Some(Vec::new());
         while let Some(key) = from {
             from = {
@@ -175,22 +169,29 @@ impl Tree {
     ///
     /// An unchanged tree costs a superblock only. An error leaves the old superblocks and the live tree as they
     /// were; from the superblock's write on, errors end the process.
-    pub async fn checkpoint(&self, position: CheckpointPosition) -> Result<Generation, StorageError> {
+    pub(crate) async fn checkpoint(&self, position: CheckpointPosition) -> Result<Generation, StorageError> {
         self.shared.checkpoint(position).await
     }
 
+    /// Does a part of giving unused space back: moves what lies last in the file, cuts the file, punches free runs.
+    /// For idle times, between checkpoints.
+    #[cfg_attr(not(test), expect(dead_code, reason = "called between checkpoints when the shard is idle"))]
+    pub(crate) async fn compact(&self) -> Result<Compaction, StorageError> {
+        self.shared.compact().await
+    }
+
     /// Walks the whole tree and proves its invariants.
-    pub async fn check(&self) -> Result<CheckReport, StorageError> {
+    pub(crate) async fn check(&self) -> Result<CheckReport, StorageError> {
         self.shared.check().await
     }
 
     /// Makes the file that was opened durable as it was found; before it is served from.
-    pub async fn sync_found(&self) -> Result<(), StorageError> {
+    pub(crate) async fn sync_found(&self) -> Result<(), StorageError> {
         self.shared.file.sync_found().await
     }
 
     /// Removes the file. Operations under way fail; the tree must not be used any more.
-    pub async fn remove_file(&self) -> Result<(), StorageError> {
+    pub(crate) async fn remove_file(&self) -> Result<(), StorageError> {
         let slot = self.shared.slot();
         self.shared.file.remove().await?;
         self.shared.pool.drop_buffers_of(slot);
@@ -198,52 +199,37 @@ impl Tree {
     }
 
     /// Rows in the tree, of all tags.
-    pub fn row_count(&self) -> u64 {
+    pub(crate) fn row_count(&self) -> u64 {
         self.shared.state.borrow().counts.row_count
     }
 
     /// Bytes of their keys and values.
-    pub fn row_bytes(&self) -> u64 {
+    pub(crate) fn row_bytes(&self) -> u64 {
         self.shared.state.borrow().counts.row_bytes
     }
 
-    /// Rows that are items of a table or a global index.
-    pub fn item_count(&self) -> u64 {
-        self.shared.state.borrow().counts.item_count
-    }
-
-    /// Bytes of the items' keys and values.
-    pub fn item_bytes(&self) -> u64 {
-        self.shared.state.borrow().counts.item_bytes
-    }
-
     /// Bytes of pages and values that are not on disk.
-    pub fn dirty_bytes(&self) -> u64 {
+    pub(crate) fn dirty_bytes(&self) -> u64 {
         self.shared.pool.borrow().dirty_bytes_of(self.shared.slot())
     }
 
-    /// Length of the file.
-    pub fn file_blocks(&self) -> u64 {
-        self.shared.state.borrow().allocator.file_blocks()
-    }
-
     /// The newest durable generation; zero if there is no superblock.
-    pub fn generation(&self) -> Generation {
+    pub(crate) fn generation(&self) -> Generation {
         Generation::new(self.shared.progress.borrow().newest_generation())
     }
 
     /// The entries up to which superblocks A and B hold the tree; zero for one that does not exist.
-    pub fn superblock_applied(&self) -> [EntryIndex; 2] {
+    pub(crate) fn superblock_applied(&self) -> [EntryIndex; 2] {
         self.shared.progress.borrow().applied()
     }
 
     /// Hybrid time of the newest entry that the file holds.
-    pub fn hybrid_time_max(&self) -> HybridTime {
+    pub(crate) fn hybrid_time_max(&self) -> HybridTime {
         self.shared.progress.borrow().hybrid_time_max()
     }
 
     /// The file's identity; `None` while there is no file with a superblock.
-    pub fn file_uuid(&self) -> Option<[u8; 16]> {
+    pub(crate) fn file_uuid(&self) -> Option<[u8; 16]> {
         (self.generation().get() > 0).then(|| self.shared.file.identity().file_uuid)
     }
 }
@@ -265,12 +251,5 @@ impl TreeShared {
 impl Drop for TreeShared {
     fn drop(&mut self) {
         self.pool.unregister(self.slot());
-    }
-}
-
-impl Tree {
-    /// The path of the file, for messages.
-    pub fn path(&self) -> &Path {
-        self.shared.file.path()
     }
 }

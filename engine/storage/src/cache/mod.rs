@@ -20,7 +20,7 @@ mod pool;
 
 pub(crate) use buffer::{Buffer, BufferKey, BufferKind, BufferPlace, BufferRef, BufferState, TreeSlot};
 pub(crate) use evict::DirtyPages;
-pub use pin::Pins;
+pub(crate) use pin::Pins;
 pub(crate) use pool::Pool;
 
 use std::{
@@ -34,7 +34,7 @@ use crate::options::MemoryShares;
 
 /// One shard's buffer pool. Cheap to clone.
 #[derive(Clone)]
-pub struct BufferPool {
+pub(crate) struct BufferPool {
     shared: Rc<PoolShared>,
 }
 
@@ -47,28 +47,23 @@ struct PoolShared {
 
 impl BufferPool {
     /// An empty pool within the shard's share of memory.
-    pub fn new(handle: &Handle, shares: MemoryShares) -> Self {
+    pub(crate) fn new(handle: &Handle, shares: MemoryShares) -> Self {
         Self::with_budget(handle, shares.pool_bytes + shares.frozen_bytes)
     }
 
     /// An empty pool of `budget_bytes`.
-    pub fn with_budget(handle: &Handle, budget_bytes: u64) -> Self {
+    pub(crate) fn with_budget(handle: &Handle, budget_bytes: u64) -> Self {
         let pool = RefCell::new(Pool::new(budget_bytes));
         Self { shared: Rc::new(PoolShared { handle: handle.clone(), pool, progress: Event::new() }) }
     }
 
-    /// Bytes of all buffers.
-    pub fn used_bytes(&self) -> u64 {
-        self.borrow().used_bytes()
-    }
-
     /// Bytes of buffers that are not on disk.
-    pub fn dirty_bytes(&self) -> u64 {
+    pub(crate) fn dirty_bytes(&self) -> u64 {
         self.borrow().dirty_bytes()
     }
 
     /// Counts of what the pool did since its start.
-    pub fn counts(&self) -> PoolCounts {
+    pub(crate) fn counts(&self) -> PoolCounts {
         self.borrow().counts
     }
 
@@ -110,7 +105,7 @@ impl BufferPool {
 
 /// What a pool did since its start.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub struct PoolCounts {
+pub(crate) struct PoolCounts {
     /// Extents read into buffers.
     pub reads: u64,
     /// Buffers written to extents, by checkpoints and evictions.

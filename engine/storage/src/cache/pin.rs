@@ -4,7 +4,7 @@ use super::{BufferPool, BufferRef};
 
 /// Buffers that stay in memory until this is dropped.
 #[derive(Default)]
-pub struct Pins {
+pub(crate) struct Pins {
     pins: Vec<Pin>,
 }
 
@@ -15,7 +15,7 @@ struct Pin {
 
 impl Pins {
     /// Keeps `more` as well.
-    pub fn extend(&mut self, mut more: Pins) {
+    pub(crate) fn extend(&mut self, mut more: Pins) {
         self.pins.append(&mut more.pins);
     }
 

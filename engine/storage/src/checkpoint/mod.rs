@@ -12,6 +12,7 @@
 //! Knows nothing of the log: whoever asks for a checkpoint says what it holds, and that this is durable.
 
 mod allocation_map;
+mod compact;
 mod freeze;
 mod open;
 mod progress;
@@ -20,6 +21,7 @@ mod run;
 #[cfg(test)]
 mod tests;
 
+pub(crate) use compact::Compaction;
 pub(crate) use open::{Expectation, TreeIdentity};
 pub(crate) use progress::Progress;
-pub use run::CheckpointPosition;
+pub(crate) use run::CheckpointPosition;

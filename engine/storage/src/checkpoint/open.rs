@@ -83,6 +83,7 @@ impl Tree {
             named: highest_named(&found).max(expectation.generation.get()),
             replacement: None,
             newest: None,
+            punched: Vec::new(),
         };
         let identity = TreeIdentity { page_bytes: newest.leaf_page_bytes, ..identity };
         let (root, counts) = (newest.root.map(PageName::Disk), counts_of(&newest));
@@ -120,9 +121,7 @@ impl Found {
     fn state(&self, newest: &Superblock) -> SlotState {
         match self {
             Self::Nothing => SlotState::Absent,
-            Self::Superblock(other) if other.file_uuid == newest.file_uuid => {
-                SlotState::Valid { generation: other.generation, applied: other.applied_index }
-            }
+            Self::Superblock(other) if other.file_uuid == newest.file_uuid => SlotState::valid(other),
             Self::Damaged(_) | Self::Superblock(_) => SlotState::Rejected,
         }
     }

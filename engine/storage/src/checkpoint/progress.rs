@@ -21,6 +21,8 @@ pub(crate) struct Progress {
     /// The generation under which a copy of the newest superblock must replace the rejected one before anything
     /// else is written.
     pub(super) replacement: Option<u64>,
+    /// Free runs whose space was given back to the file system: (start, length).
+    pub(super) punched: Vec<(u64, u64)>,
 }
 
 /// What one of the two superblocks holds.
@@ -32,7 +34,17 @@ pub(super) enum SlotState {
     /// Bytes that are no superblock of this file.
     Rejected,
     /// A superblock.
-    Valid { generation: u64, applied: u64 },
+    Valid { generation: u64, applied: u64, file_blocks: u64 },
+}
+
+impl SlotState {
+    pub(super) fn valid(superblock: &Superblock) -> Self {
+        Self::Valid {
+            generation: superblock.generation,
+            applied: superblock.applied_index,
+            file_blocks: superblock.file_blocks,
+        }
+    }
 }
 
 impl Progress {
@@ -63,6 +75,15 @@ impl Progress {
         HybridTime::new(self.newest.as_ref().map_or(0, |superblock| superblock.applied_hybrid_time))
     }
 
+    /// The longest that a superblock says the file is.
+    pub(super) fn file_blocks_max(&self) -> u64 {
+        let mentioned = self.slots.iter().map(|slot| match slot {
+            SlotState::Valid { file_blocks, .. } => *file_blocks,
+            SlotState::Absent | SlotState::Rejected => 0,
+        });
+        mentioned.max().unwrap_or(0)
+    }
+
     /// Blocks of the allocation map.
     pub(crate) fn map_blocks(&self) -> u64 {
         self.map.iter().map(|run| u64::from(run.blocks)).sum()
@@ -77,7 +98,7 @@ impl Progress {
 
     /// A superblock has become durable.
     pub(super) fn written(&mut self, superblock: Superblock) {
-        let state = SlotState::Valid { generation: superblock.generation, applied: superblock.applied_index };
+        let state = SlotState::valid(&superblock);
         self.slots[slot_of(superblock.generation)] = state;
         self.named = self.named.max(superblock.generation);
         self.replacement = None;
@@ -87,7 +108,7 @@ impl Progress {
 
 /// The place of a generation's superblock: 0 for A, 1 for B.
 pub(super) fn slot_of(generation: u64) -> usize {
-    usize::from(generation % 2 == 0)
+    usize::from(generation.is_multiple_of(2))
 }
 
 #[cfg(test)]

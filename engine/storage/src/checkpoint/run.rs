@@ -22,7 +22,7 @@ const WRITES_IN_FLIGHT_MAX: usize = 32;
 
 /// What a checkpoint holds, and where redo starts after it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub struct CheckpointPosition {
+pub(crate) struct CheckpointPosition {
     /// The last entry that the tree holds. It is durable in the log.
     pub applied_index: EntryIndex,
     /// Its term.
@@ -98,11 +98,12 @@ impl TreeShared {
         Ok(())
     }
 
-    /// Whether the newest superblock names this very tree.
+    /// Whether the newest superblock names this very tree, in a file of this length.
     fn is_unchanged(&self) -> bool {
         let (state, progress) = (self.state.borrow(), self.progress.borrow());
         progress.newest.as_ref().is_some_and(|newest| {
             newest.root.map(PageName::Disk) == state.root.map(|root| state.resolve(root))
+                && newest.file_blocks == state.allocator.file_blocks()
         })
     }
 

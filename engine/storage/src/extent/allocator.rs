@@ -33,8 +33,10 @@ pub(crate) struct Allocator {
     unreferenced: BTreeMap<u64, u32>,
     /// Extents with reads in flight, and how many.
     readers: BTreeMap<u64, u32>,
-    /// Freed while they were read.
+    /// Free, but read or punched at the moment.
     deferred: Vec<Run>,
+    /// While the file is compacted: where it shall end. Extents below are taken first.
+    limit: Option<u64>,
 }
 
 impl Allocator {
@@ -48,6 +50,7 @@ impl Allocator {
             unreferenced: BTreeMap::new(),
             readers: BTreeMap::new(),
             deferred: Vec::new(),
+            limit: None,
         }
     }
 
@@ -71,11 +74,6 @@ impl Allocator {
         self.file_blocks
     }
 
-    /// Blocks that can be taken without growing the file.
-    pub(crate) fn free_blocks(&self) -> u64 {
-        self.free.blocks()
-    }
-
     /// Whether an extent of this length can be taken.
     pub(crate) fn can_take(&self, blocks: u32) -> bool {
         self.free.can_take(blocks.into())
@@ -83,7 +81,8 @@ impl Allocator {
 
     /// Takes an extent for something made in `birth`; no page names it before [`Allocator::reference`].
     pub(crate) fn take(&mut self, blocks: u32, birth: u64, live: u64) -> Option<Run> {
-        let block = self.free.take(blocks.into())?;
+        let low = self.limit.and_then(|limit| self.free.take_below(blocks.into(), limit));
+        let block = low.or_else(|| self.free.take(blocks.into()))?;
         assert!(block >= SUPERBLOCK_AREA_BLOCKS, "no extent lies in the superblocks' area");
         self.unreferenced.insert(block, blocks);
         if birth == live {
@@ -134,23 +133,47 @@ impl Allocator {
         self.file_blocks = file_blocks;
     }
 
-    /// The run of free blocks that ends with the file: it may be cut off.
-    pub(crate) fn free_tail(&self) -> Option<(u64, u64)> {
-        self.free.last_run().filter(|(start, length)| start + length == self.file_blocks)
+    /// Says where the file shall end; extents below are taken first.
+    pub(crate) fn set_limit(&mut self, limit: Option<u64>) {
+        self.limit = limit;
     }
 
-    /// Cuts the free tail off.
+    /// Cuts off the free run that ends with the file, and returns the new length. The device keeps the blocks until
+    /// no superblock mentions them.
     pub(crate) fn truncate(&mut self) -> u64 {
-        if let Some((start, length)) = self.free_tail() {
+        let tail = self.free.last_run().filter(|(start, length)| start + length == self.file_blocks);
+        if let Some((start, length)) = tail {
             self.free.remove(start, length);
             self.file_blocks = start;
         }
         self.file_blocks
     }
 
-    /// The free runs.
-    pub(crate) fn free_runs(&self) -> impl Iterator<Item = (u64, u64)> + '_ {
-        self.free.iter()
+    /// The free runs of at least `blocks_min` blocks.
+    pub(crate) fn free_runs(&self, blocks_min: u64) -> Vec<(u64, u64)> {
+        self.free.iter().filter(|&(_, length)| length >= blocks_min).collect()
+    }
+
+    /// Withholds the start of a free run from being taken; `None` if it is free no more.
+    pub(crate) fn withhold(&mut self, start: u64, length: u64) -> Option<Run> {
+        let blocks = u32::try_from(length).unwrap_or(u32::MAX);
+        if !self.free.contains_run(start, length) {
+            return None;
+        }
+        self.free.remove(start, length);
+        if u64::from(blocks) < length {
+            self.free.insert(start + u64::from(blocks), length - u64::from(blocks));
+        }
+        let run = Run { block: start, blocks };
+        self.deferred.push(run);
+        Some(run)
+    }
+
+    /// Ends [`Allocator::withhold`].
+    pub(crate) fn give_back(&mut self, run: Run) {
+        let place = self.deferred.iter().position(|&other| other == run).expect("the run was withheld");
+        self.deferred.swap_remove(place);
+        self.free.insert(run.block, run.blocks.into());
     }
 
     /// A read of the extent starts: it is not handed out again before it ends.

@@ -74,11 +74,6 @@ impl PartitionFile {
         self.identity
     }
 
-    /// The file's final name.
-    pub(crate) fn path(&self) -> &Path {
-        &self.path
-    }
-
     /// Whether the file has its final name.
     pub(crate) fn is_placed(&self) -> bool {
         self.is_placed.get()
@@ -188,6 +183,12 @@ impl PartitionFile {
         }
         self.is_placed.set(true);
         Ok(())
+    }
+
+    /// Length of the file on the device.
+    pub(crate) async fn blocks(&self) -> Result<u64, StorageError> {
+        let size = self.open()?.size_bytes().await.map_err(|error| self.error(DiskOperation::Read, error))?;
+        Ok(size / BLOCK_SIZE_BYTES as u64)
     }
 
     /// Cuts the file to `blocks`.

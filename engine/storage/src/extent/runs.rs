@@ -61,9 +61,25 @@ impl RunSet {
         self.by_length.range((length, 0)..).next().is_some()
     }
 
+    /// As [`RunSet::take`], from blocks below `limit`.
+    pub(crate) fn take_below(&mut self, length: u64, limit: u64) -> Option<u64> {
+        let fits = |&&(_, start): &&(u64, u64)| start + length <= limit;
+        let &(run_length, start) = self.by_length.range((length, 0)..).find(fits)?;
+        self.remove(start, run_length);
+        if run_length > length {
+            self.insert(start + length, run_length - length);
+        }
+        Some(start)
+    }
+
     /// The run with the highest blocks: (start, length).
     pub(crate) fn last_run(&self) -> Option<(u64, u64)> {
         self.by_start.iter().next_back().map(|(&start, &length)| (start, length))
+    }
+
+    /// Whether this is a whole run of the set.
+    pub(crate) fn contains_run(&self, start: u64, length: u64) -> bool {
+        self.by_start.get(&start) == Some(&length)
     }
 
     /// Takes out a whole run.

@@ -3,7 +3,7 @@ use basalt_runtime::{
     sim::{Disk, Random},
 };
 
-use super::{Harness, Mix, Model, simulate};
+use super::{Harness, Mix, Model, seeds_of, simulate};
 
 async fn random_operations(
     handle: Handle,
@@ -114,4 +114,25 @@ fn a_tree_emptied_row_by_row_has_no_page_left() {
         harness.checkpoint().await;
         harness.compare_all().await;
     });
+}
+
+/// More rounds: `TREE_MODEL_SEEDS=1000..2000 cargo test -p basalt-storage any_shape`.
+#[test]
+fn a_tree_of_any_shape_behaves_like_a_map() {
+    for seed in seeds_of("TREE_MODEL_SEEDS", 100..110) {
+        let mut random = Random::new(seed);
+        let mut one_of = |choices: &[u64]| choices[random.below(choices.len() as u64) as usize];
+        let mix = Mix {
+            keys: one_of(&[20, 300, 3000, 50_000]),
+            long_key_one_in: one_of(&[1, 7, 50, u64::MAX]),
+            value_bytes_max: one_of(&[1, 30, 200, 3000]),
+            large_value_one_in: one_of(&[5, 40, 1000]),
+            delete_one_in: one_of(&[2, 3, 10]),
+        };
+        let page_bytes = one_of(&[4096, 8192, 16384, 32768]) as u32;
+        let pool_bytes = one_of(&[100 << 10, 1 << 20, 64 << 20]);
+        simulate(seed, Disk::new(), |handle| {
+            random_operations(handle, seed, page_bytes, pool_bytes, mix, 100)
+        });
+    }
 }

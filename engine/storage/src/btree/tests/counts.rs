@@ -79,10 +79,10 @@ fn one_changed_row_costs_its_path_a_map_and_a_superblock() {
 fn an_unchanged_tree_costs_a_superblock() {
     simulate(5, Disk::new(), |handle| async move {
         let mut harness = loaded(&handle, 1000, 64 << 20).await;
-        let (writes, blocks) = (harness.pool.counts().writes, harness.tree.file_blocks());
+        let (writes, blocks) = (harness.pool.counts().writes, harness.file_blocks());
         let generation = harness.checkpoint().await;
         assert_eq!(harness.checkpoint().await.get(), generation.get() + 1);
-        assert_eq!((harness.pool.counts().writes, harness.tree.file_blocks()), (writes, blocks));
+        assert_eq!((harness.pool.counts().writes, harness.file_blocks()), (writes, blocks));
         harness.reopen(64 << 20).await;
         assert_eq!(harness.tree.generation().get(), generation.get() + 1);
     });

@@ -1,6 +1,12 @@
 //! A tree with a map beside it.
 
-use std::{collections::BTreeMap, future::Future, ops::Bound, path::Path, task::Poll};
+use std::{
+    collections::BTreeMap,
+    future::Future,
+    ops::{Bound, Range},
+    path::Path,
+    task::Poll,
+};
 
 use basalt_runtime::{
     Handle, ShardIndex, Task,
@@ -16,8 +22,18 @@ use crate::{
     range::{Direction, KeyRange},
 };
 
+/// The seeds of a campaign: `FIRST..END` from the environment, else `usual`.
+pub(crate) fn seeds_of(variable: &str, usual: Range<u64>) -> Range<u64> {
+    let Ok(text) = std::env::var(variable) else { return usual };
+    let (first, end) = text.split_once("..").expect("a range of seeds");
+    first.parse().expect("a seed")..end.parse().expect("a seed")
+}
+
 /// What a tree should hold.
 pub(crate) type Model = BTreeMap<Vec<u8>, (Vec<u8>, u64)>;
+
+/// A row of it: key, value, last write.
+pub(crate) type ModelRow = (Vec<u8>, (Vec<u8>, u64));
 
 /// The shape of random rows.
 #[derive(Debug, Clone, Copy)]
@@ -85,7 +101,7 @@ pub(crate) struct Harness {
     applied: u64,
 }
 
-const PATH: &str = "/data/part/07/0000000000000007.pt";
+pub(crate) const PATH: &str = "/data/part/07/0000000000000007.pt";
 
 /// Runs `body` in a simulation of its own, on `disk`; returns its result and the simulation.
 pub(crate) fn simulate<T: 'static, F: Future<Output = T> + 'static>(
@@ -196,8 +212,8 @@ impl Harness {
         range: KeyRange<'_>,
         direction: Direction,
         limit: usize,
-    ) -> Vec<(Vec<u8>, (Vec<u8>, u64))> {
-        let mut rows: Vec<(Vec<u8>, (Vec<u8>, u64))> = Vec::new();
+    ) -> Vec<ModelRow> {
+        let mut rows: Vec<ModelRow> = Vec::new();
         let mut pins = Pins::default();
         loop {
             let stopped = self.scan_on(range, direction, limit, &mut rows);
@@ -216,7 +232,7 @@ impl Harness {
         range: KeyRange<'_>,
         direction: Direction,
         limit: usize,
-        rows: &mut Vec<(Vec<u8>, (Vec<u8>, u64))>,
+        rows: &mut Vec<ModelRow>,
     ) -> Result<(), Stop> {
         let last = rows.last().map(|(key, _)| key.clone());
         let range = match &last {
@@ -278,6 +294,11 @@ impl Harness {
         let report = self.tree.check().await.expect("the tree is sound");
         assert_eq!(report.row_count, self.model.len() as u64);
         report
+    }
+
+    /// Blocks of the file that the tree knows of.
+    pub(crate) fn file_blocks(&self) -> u64 {
+        self.tree.shared.state.borrow().allocator.file_blocks()
     }
 
     /// Where a checkpoint of the present state stands.

@@ -4,4 +4,4 @@ mod against_map;
 mod counts;
 mod harness;
 
-pub(crate) use harness::{Harness, Mix, Model, simulate};
+pub(crate) use harness::{Harness, Mix, Model, PATH, seeds_of, simulate};

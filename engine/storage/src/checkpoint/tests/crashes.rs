@@ -8,7 +8,7 @@ use basalt_runtime::{
     sim::{CrashPolicy, Disk, Ended, Random, SimOptions, Simulation},
 };
 
-use crate::btree::tests::{Harness, Mix, Model};
+use crate::btree::tests::{Harness, Mix, Model, seeds_of};
 
 const PAGE_BYTES: u32 = 4096;
 
@@ -42,6 +42,9 @@ async fn work(handle: Handle, history: Rc<RefCell<History>>, seed: u64, pool_byt
     for _ in 0..6 {
         for _ in 0..random.below(4) {
             harness.apply(mix.changes(&mut random, 12)).await;
+        }
+        if random.below(3) == 0 {
+            harness.tree.compact().await.expect("the disk takes it");
         }
         harness.tree.rebalance().await.expect("rebalancing reads nothing");
         history.borrow_mut().begun.insert(harness.applied(), harness.model.clone());
@@ -86,15 +89,9 @@ fn disk_with_data_directory() -> Disk {
 }
 
 /// More rounds: `TREE_CRASH_SEEDS=1000..2000 cargo test -p basalt-storage crash_leaves`.
-fn seeds() -> std::ops::Range<u64> {
-    let Ok(text) = std::env::var("TREE_CRASH_SEEDS") else { return 0..60 };
-    let (first, end) = text.split_once("..").expect("a range of seeds");
-    first.parse().expect("a seed")..end.parse().expect("a seed")
-}
-
 #[test]
 fn a_crash_leaves_the_last_checkpoint_or_the_next_one() {
-    let lives: u64 = seeds().map(crash_rounds).sum();
+    let lives: u64 = seeds_of("TREE_CRASH_SEEDS", 0..60).map(crash_rounds).sum();
     assert!(lives > 0);
 }
 

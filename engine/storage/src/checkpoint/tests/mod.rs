@@ -1,5 +1,6 @@
 //! Checkpoints under crashes, faults and damage, on the simulated disk.
 
+mod compaction;
 mod crashes;
 mod damage;
 mod faults;

@@ -1,0 +1,70 @@
+//! Space that is not used is given back, and nothing else changes.
+
+use std::path::Path;
+
+use basalt_runtime::sim::{Disk, Random};
+
+use crate::{
+    btree::tests::{Harness, Mix, PATH, simulate},
+    checkpoint::Compaction,
+    ids::HybridTime,
+    range::{Direction, KeyRange},
+};
+
+const MIX: Mix = Mix { keys: 5000, delete_one_in: u64::MAX, large_value_one_in: 30, ..Mix::USUAL };
+
+#[test]
+fn a_tree_that_has_shrunk_gives_its_space_back() {
+    simulate(1, Disk::new(), |handle| async move {
+        let mut random = Random::new(1);
+        let mut harness = Harness::new(&handle, 4096, 4 << 20);
+        for _ in 0..60 {
+            harness.apply(MIX.changes(&mut random, 100)).await;
+        }
+        harness.checkpoint().await;
+        let large = harness.file_blocks();
+        let keys: Vec<_> = harness.model.keys().cloned().collect();
+        for (place, key) in keys.into_iter().enumerate() {
+            if !place.is_multiple_of(10) {
+                harness.apply([(key, None)].into()).await;
+            }
+        }
+        let mut rounds = 0;
+        while harness.tree.compact().await.expect("the disk takes it") == Compaction::Unfinished {
+            harness.checkpoint().await;
+            harness.checkpoint().await;
+            harness.compare_all().await;
+            rounds += 1;
+            assert!(rounds < 50, "compaction comes to an end");
+        }
+        let report = harness.compare_all().await;
+        let small = harness.file_blocks();
+        assert!(small < large / 4, "{small} blocks of {large}");
+        assert!(small <= report.stored_blocks * 21 / 20 + 64, "{small} blocks for {}", report.stored_blocks);
+        let size = handle.metadata(Path::new(PATH)).await.expect("there").expect("there").size_bytes;
+        assert_eq!(size, small * 4096);
+        let model = harness.model.clone();
+        harness.reopen(4 << 20).await;
+        harness.model = model;
+        harness.compare_all().await;
+    });
+}
+
+#[test]
+fn loaded_rows_are_there_in_full_leaves() {
+    simulate(2, Disk::new(), |handle| async move {
+        let harness = Harness::new(&handle, 16384, 1 << 20);
+        let row = |number: u32| {
+            let key = format!("\x10{number:08}").into_bytes();
+            (key, vec![number as u8; 100], HybridTime::new(u64::from(number)))
+        };
+        harness.tree.bulk_load((0..50_000).map(row)).await.expect("the disk takes it");
+        let report = harness.tree.check().await.expect("sound");
+        assert_eq!(report.row_count, 50_000);
+        assert!(report.leaf_count <= 50_000 * 126 / 16384 * 11 / 10, "{} leaves", report.leaf_count);
+        let last = harness.scan(KeyRange::ALL, Direction::Backward, 1).await;
+        assert_eq!(last[0].0, row(49_999).0);
+        harness.checkpoint().await;
+        harness.tree.check().await.expect("sound");
+    });
+}
