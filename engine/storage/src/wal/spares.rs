@@ -241,10 +241,12 @@ async fn prepare(log: &Log, size_bytes: u64) -> io::Result<UnusedFile> {
 async fn write_zeros(log: &Log, path: &std::path::Path, size_bytes: u64) -> io::Result<()> {
     let options = OpenOptions::new().write(true).create(true).truncate(true).direct(DirectMode::Direct);
     let file = log.handle.open_file(path, options).await?;
-    let mut zeros = AlignedBuffer::zeroed(ZERO_BYTES);
+    let length_of_next =
+        |offset| usize::try_from(size_bytes - offset).map_or(ZERO_BYTES, |left| left.min(ZERO_BYTES));
+    let mut zeros = AlignedBuffer::zeroed(length_of_next(0));
     let mut offset = 0;
     while offset < size_bytes {
-        zeros.truncate(usize::try_from(size_bytes - offset).unwrap_or(ZERO_BYTES));
+        zeros.truncate(length_of_next(offset));
         let length = zeros.len() as u64;
         let (written, returned) = file.write_at(zeros, offset).await;
         written?;
