@@ -20,7 +20,7 @@ const DIRECTORY: &str = "/toy";
 const LOG: &str = "/toy/log";
 const HOME: ShardIndex = ShardIndex(0);
 
-pub struct ToyLog;
+pub(crate) struct ToyLog;
 
 impl Subject for ToyLog {
     type Partition = ToyPartition;
@@ -33,7 +33,7 @@ impl Subject for ToyLog {
 }
 
 #[derive(Clone)]
-pub struct ToyPartition {
+pub(crate) struct ToyPartition {
     handle: Handle,
     shared: Rc<RefCell<Shared>>,
 }
