@@ -29,14 +29,14 @@ const FAULTS_WITHOUT_OPPORTUNITY: &[(FaultKind, &str)] = &[
 const MARKS_OUT_OF_REACH: &[(&str, &str)] = &[
     ("completed checkpoint lost", "needs a device that lies about a sync"),
     ("damaged page read again", "needs a device that returns wrong bytes"),
-    ("data directory locked by another process", "one process at a time here; storage's own tests have two"),
+    ("data directory locked by another process", "one process at a time here"),
     ("dirty page evicted", "these workloads fit the smallest pool; storage's own tests have larger ones"),
     ("extent freed while it is read", "needs reads of pages that the pool does not hold"),
     ("page changed while it was written", "needs a page written for its room alone"),
     ("wal damage before a durable frame refused", "a refusal: no run of these rungs may reach it"),
-    ("wal segment that is no longer needed was written over", "rare: about once in ten thousand rounds"),
-    ("write waits for frames before it", "needs four megabytes of frames that wait"),
-    ("NODE's other copy rejected", "rare: a crash inside the sync of NODE"),
+    ("wal segment that is no longer needed was written over", "rare: not seen in these portions"),
+    ("write waits for frames before it", "needs more waiting frames than these workloads write"),
+    ("NODE's other copy rejected", "rare: not seen in these portions"),
 ];
 
 /// The kinds of faults that should have fired and did not.
