@@ -122,6 +122,8 @@ impl ExpressionParameters {
 
     /// Parses all expressions, in DynamoDB's order of faults.
     pub(crate) fn parse(self) -> Result<Expressions, ApiError> {
+        Placeholders::check_keys(self.names.as_ref(), self.values.as_ref().map(AttributeMap::unchecked))
+            .map_err(ExpressionError::from)?;
         let values = self.values.map(AttributeMap::checked_by_name).transpose().map_err(|(key, fault)| {
             ApiError::validation(expression::messages::placeholder_value_invalid(&fault.to_string(), &key))
         })?;

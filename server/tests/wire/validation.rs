@@ -133,6 +133,12 @@ fn rules_of_writes_come_in_order() {
             r##"{"TableName":"abc","Item":{},"ConditionExpression":"attribute_exists(a)","ExpressionAttributeNames":{"#n":"b"}}"##,
             "Value provided in ExpressionAttributeNames unused in expressions: keys: {#n}",
         ),
+        // A wrong key of the map comes before a wrong value of it, wherever they stand.
+        (
+            "UpdateItem",
+            r#"{"TableName":"abc","Key":{},"UpdateExpression":"SET a = :v","ExpressionAttributeValues":{":v":{},"b":{"S":"a"}}}"#,
+            r#"ExpressionAttributeValues contains invalid key: Syntax error; key: "b""#,
+        ),
         (
             "UpdateItem",
             r#"{"TableName":"abc","Key":{},"UpdateExpression":"SET a = :v","ExpressionAttributeValues":{":v":{"N":"x"}}}"#,

@@ -34,11 +34,19 @@ impl Placeholders {
         names: Option<BTreeMap<String, String>>,
         values: Option<BTreeMap<String, Value>>,
     ) -> Result<Self, ParameterError> {
-        check_keys(PlaceholderMap::Names, '#', names.as_ref())?;
-        check_names(names.as_ref())?;
-        check_keys(PlaceholderMap::Values, ':', values.as_ref())?;
+        Self::check_keys(names.as_ref(), values.as_ref())?;
         check_sizes(names.as_ref(), values.as_ref())?;
         Ok(Self { names: unused_entries(names, |name| name), values: unused_entries(values, Constant::new) })
+    }
+
+    /// Checks everything but the values themselves, whose faults come after those of their keys.
+    pub fn check_keys<T>(
+        names: Option<&BTreeMap<String, String>>,
+        values: Option<&BTreeMap<String, T>>,
+    ) -> Result<(), ParameterError> {
+        check_keys(PlaceholderMap::Names, '#', names)?;
+        check_names(names)?;
+        check_keys(PlaceholderMap::Values, ':', values)
     }
 
     /// Refuses names and values that no expression parsed so far has used; names first.

@@ -41,6 +41,11 @@ impl AttributeMap {
         }
     }
 
+    /// The attributes as they were read, right or wrong: for checks of their names alone.
+    pub(crate) fn unchecked(&self) -> &BTreeMap<String, Value> {
+        &self.attributes
+    }
+
     /// The attributes as an item or key.
     pub(crate) fn checked_item(self) -> Result<Item, ValueError> {
         let attributes = self.checked_by_name().map_err(|(_, fault)| fault)?;
