@@ -9,7 +9,7 @@ pub struct StoreOptions {
     pub memory_budget_bytes: u64,
     /// Bytes of log all shards may keep; `None`: one eighth of the data, within 8 MiB and 1 GiB.
     pub log_budget_bytes: Option<u64>,
-    /// Size of a leaf and of an inner page in memory, in bytes; a power of two, 4–64 KiB. New files only.
+    /// Size of a leaf and of an inner page in memory, in bytes; a power of two, 4–32 KiB. New files only.
     pub page_size_bytes: u32,
     /// Bytes of whole frame a group commit aims at; one larger entry still makes one frame.
     pub frame_soft_limit_bytes: u32,
@@ -51,8 +51,8 @@ impl StoreOptions {
         check(
             "page_size_bytes",
             page_size.into(),
-            page_size.is_power_of_two() && (4096..=65536).contains(&page_size),
-            "a power of two from 4096 to 65536",
+            page_size.is_power_of_two() && (4096..=32768).contains(&page_size),
+            "a power of two from 4096 to 32768",
         )?;
         check(
             "log_budget_bytes",
@@ -142,7 +142,7 @@ mod tests {
         for broken in [
             StoreOptions { memory_budget_bytes: 1, ..base() },
             StoreOptions { page_size_bytes: 5000, ..base() },
-            StoreOptions { page_size_bytes: 128 << 10, ..base() },
+            StoreOptions { page_size_bytes: 64 << 10, ..base() },
             StoreOptions { log_budget_bytes: Some(4096), ..base() },
             StoreOptions { frame_soft_limit_bytes: 0, ..base() },
             StoreOptions { log_segment_bytes_min: 4096, ..base() },

@@ -10,13 +10,18 @@ use basalt_runtime::{MonotonicTime, timeout};
 
 use super::{Shard, TERM, apply::apply_committed, log_release::LogNeed};
 use crate::{
-    checkpoint::CheckpointPosition, error::StorageError, ids::CATALOG_PARTITION, partition::PartitionState,
+    checkpoint::{CheckpointPosition, Compaction},
+    error::StorageError,
+    ids::CATALOG_PARTITION,
+    partition::PartitionState,
 };
 
 /// Without writes for this long, everything is written and both superblocks are brought up to date.
 const IDLE: Duration = Duration::from_secs(1);
 /// No change stays out of the file for longer.
 const AGE_MAX: Duration = Duration::from_secs(600);
+/// Parts of one file's compaction in one idle time; the next one goes on.
+const COMPACTION_STEPS_MAX: usize = 64;
 /// After a failed checkpoint: how long until the next try.
 const RETRY_AFTER: Duration = Duration::from_secs(1);
 
@@ -56,8 +61,34 @@ async fn run_round(shard: &Shard, due: Due) -> Result<(), StorageError> {
     match due {
         Due::Memory => checkpoint_dirtiest(shard).await,
         Due::Log => release_oldest_log(shard).await,
-        Due::Idle | Due::Age => checkpoint_all(shard).await,
+        Due::Age => checkpoint_all(shard).await,
+        Due::Idle => {
+            checkpoint_all(shard).await?;
+            compact_while_idle(shard).await
+        }
     }
+}
+
+/// Gives unused space of the partitions' files back, for as long as nobody writes.
+async fn compact_while_idle(shard: &Shard) -> Result<(), StorageError> {
+    let writes_before = shard.write_count.get();
+    let is_idle = || shard.write_count.get() == writes_before && !shard.closing.get();
+    for state in shard.partitions_snapshot() {
+        for _step in 0..COMPACTION_STEPS_MAX {
+            if !is_idle() || !state.is_serving() || compact_step(&state).await? == Compaction::Done {
+                break;
+            }
+            // The tail is free when neither superblock reaches it any more.
+            checkpoint_partition(shard, &state).await?;
+            checkpoint_partition(shard, &state).await?;
+        }
+    }
+    Ok(())
+}
+
+async fn compact_step(state: &PartitionState) -> Result<Compaction, StorageError> {
+    let _turn = state.checkpointing().acquire(1).await;
+    state.tree().compact().await
 }
 
 /// Checkpoints every partition that has changes, and copies superblocks until the log behind them is free.

@@ -89,6 +89,13 @@ impl Process {
         self.materialised.borrow().clone()
     }
 
+    /// Bytes of the table's partition file; zero while there is none.
+    pub(crate) fn table_file_bytes(&self) -> u64 {
+        let path = format!("{DIRECTORY}/part/01/{:016x}.pt", TABLE.get());
+        let found = self.simulation.disk().metadata(Path::new(&path)).expect("the disk answers");
+        found.map_or(0, |file| file.size_bytes)
+    }
+
     pub(crate) fn kill(self) -> Disk {
         let Self { simulation, store, .. } = self;
         drop(store);

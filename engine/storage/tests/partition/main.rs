@@ -261,3 +261,34 @@ fn files_of_partitions_that_nobody_knows_are_found_and_removed() {
         assert_eq!(store.partition_files().await.expect("the directory is read"), []);
     });
 }
+
+#[test]
+fn an_idle_shard_gives_the_space_of_deleted_rows_back() {
+    const ROWS: u32 = 1_500;
+    let mut process = Process::start(17, Disk::new());
+    process.run(async |store| {
+        let partition = store.partition(TABLE).expect("the table's partition is open");
+        for number in 0..ROWS {
+            harness::put(&partition, &number.to_be_bytes(), &[5; 4_000]).await;
+        }
+    });
+    process.run_for(Duration::from_secs(10));
+    let full = process.table_file_bytes();
+    assert!(full > u64::from(ROWS) * 4_000, "{full}");
+    process.run(async |store| {
+        let partition = store.partition(TABLE).expect("the table's partition is open");
+        for number in 0..ROWS {
+            if number % 50 != 0 {
+                harness::delete(&partition, &number.to_be_bytes()).await;
+            }
+        }
+    });
+    process.run_for(Duration::from_secs(60));
+    let left = process.table_file_bytes();
+    assert!(left < full / 8, "{left} of {full} bytes for a fiftieth of the rows");
+    process.run(async |store| {
+        let partition = store.partition(TABLE).expect("the table's partition is open");
+        partition.check().await.expect("the tree is sound");
+        assert_eq!(rows(&partition, Direction::Forward).await.len(), (ROWS / 50) as usize);
+    });
+}
