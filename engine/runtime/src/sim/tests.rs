@@ -93,6 +93,22 @@ fn a_seed_run_twice_gives_the_same_trace() {
 }
 
 #[test]
+fn a_short_write_past_every_cache_is_durable_as_far_as_it_went() {
+    let faults = FaultPlan::none().with(FaultKind::WriteShort, FaultRate::Once(0));
+    let mut simulation = Simulation::new(SimOptions { faults, ..SimOptions::new(3) }, Disk::new());
+    let handle = simulation.handle(FIRST);
+    let written = simulation.run_until(FIRST, async move {
+        let file = handle.open_file(path("/f"), direct().data_sync(true)).await?;
+        file.write_at(blocks(7, 8), 0).await.0?;
+        handle.sync_directory(path("/")).await
+    });
+    assert!(matches!(written, Ok(Ok(()))));
+    assert_eq!(simulation.faults_fired().get(&FaultKind::WriteShort), Some(&1));
+    let disk = simulation.lose_power(CrashPolicy::LoseUnsynced);
+    assert_eq!(disk.read_file(path("/f")).unwrap(), vec![7; 8 * 4096]);
+}
+
+#[test]
 fn time_jumps_to_the_next_timer() {
     let mut simulation = Simulation::new(SimOptions::new(1), Disk::new());
     let handle = simulation.handle(FIRST);
