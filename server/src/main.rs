@@ -1,4 +1,5 @@
 //! `basaltd`, the Basalt daemon.
+#![expect(clippy::result_large_err, reason = "an error is made once, and ends the process")]
 #![forbid(unsafe_code)]
 
 use std::io::{self, IsTerminal as _, Write as _};

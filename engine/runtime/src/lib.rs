@@ -54,7 +54,9 @@ pub mod room;
 pub mod sleep;
 
 pub use aligned_buffer::{AlignedBuffer, BUFFER_ALIGNMENT_BYTES};
-pub use backend::{BackendKind, DirectMode, DirectoryEntry, EntryKind, Metadata, OpenOptions, SharedFile, UringRung};
+pub use backend::{
+    BackendKind, DirectMode, DirectoryEntry, EntryKind, Metadata, OpenOptions, SharedFile, UringRung,
+};
 pub use current::current_shard;
 pub use file::File;
 pub use file_map::FileMap;

@@ -23,7 +23,8 @@ mod wal;
 pub use btree::{CheckReport, Stop};
 pub use error::{CorruptReason, DiskOperation, Place, Refusal, SharedIoError, StorageError};
 pub use ids::{
-    CATALOG_PARTITION, EntryIndex, FrameSequence, Generation, HybridTime, LogPosition, Lsn, PartitionId, StreamId,
+    CATALOG_PARTITION, EntryIndex, FrameSequence, Generation, HybridTime, LogPosition, Lsn, PartitionId,
+    StreamId,
 };
 pub use options::{MemoryShares, OptionOutOfRange, StoreOptions};
 pub use partition::{Commit, Partition, PartitionSpec, PartitionStats, WriteBatch};

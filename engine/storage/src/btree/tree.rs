@@ -175,7 +175,6 @@ impl Tree {
 
     /// Does a part of giving unused space back: moves what lies last in the file, cuts the file, punches free runs.
     /// For idle times, between checkpoints.
-    #[cfg_attr(not(test), expect(dead_code, reason = "called between checkpoints when the shard is idle"))]
     pub(crate) async fn compact(&self) -> Result<Compaction, StorageError> {
         self.shared.compact().await
     }
