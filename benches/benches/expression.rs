@@ -17,7 +17,7 @@ use criterion::{Criterion, criterion_group, criterion_main};
 const CONDITION: &str = "attribute_exists(#id) AND version = :one AND NOT begins_with(payload, :text)";
 const LONG_CONDITION: &str = "(a01 < :one OR a07 IN (:one, :two, :text) OR contains(a12, :text)) AND \
     (size(a31) BETWEEN :one AND :two OR attribute_type(a33, :type)) AND a39 <> :text";
-const UPDATE: &str = "SET version = version + :one, last = if_not_exists(last, :text), tags = \
+const UPDATE: &str = "SET version = version + :one, seen = if_not_exists(seen, :text), tags = \
     list_append(:list, :list) REMOVE active";
 const PROJECTION: &str = "#id, version, nested.a[3].b, payload";
 const KEY_CONDITION: &str = "#id = :text AND sort BETWEEN :one AND :two";
