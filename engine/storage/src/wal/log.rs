@@ -8,7 +8,7 @@ use std::{
 };
 
 use basalt_format::wal::{CheckpointDone, Cut, Effect, Record, RecordKind};
-use basalt_runtime::{Handle, MonotonicTime, local::Event, sometimes};
+use basalt_runtime::{Either, Handle, MonotonicTime, local::Event, race, sometimes};
 
 use super::{
     calibration::{self, SyncMethod},
@@ -163,10 +163,21 @@ impl Wal {
         drop(handle.spawn(spares::prepare_forever(Rc::clone(&log))));
         drop(handle.spawn(calibration::calibrate_when_idle(Rc::clone(&log))));
         if !log.queue.borrow().is_empty() {
-            wal.durable(Ticket { frame: judged.next_frame, lsn: Lsn::default() }).await?;
+            wal.cut_is_durable(judged).await?;
             log_cut(judged);
         }
         Ok(wal)
+    }
+
+    /// Waits for the new incarnation's first frame; an error when the device has no space for its segment.
+    async fn cut_is_durable(&self, judged: &StreamLog) -> Result<(), StorageError> {
+        let log = &self.log;
+        let durable = self.durable(Ticket { frame: judged.next_frame, lsn: Lsn::default() });
+        let exhausted = log.progress.wait_until(|| log.spares.are_exhausted());
+        match race(durable, exhausted).await {
+            Either::Left(outcome) => outcome,
+            Either::Right(()) => Err(StorageError::Full { path: log.directory.clone() }),
+        }
     }
 
     /// The stream that this log writes.
@@ -301,11 +312,12 @@ impl Wal {
             }
             let used = log.used_bytes();
             let fits_budget = used == 0 || used.saturating_add(bytes) <= self.budget_bytes();
+            let is_full = !fits_budget && (log.device_full.get() || log.spares.lacks_space());
+            if is_full || log.spares.are_exhausted() {
+                return Err(StorageError::Full { path: log.directory.clone() });
+            }
             if fits_budget && log.queue.borrow().waiting_bytes() < log.waiting_bytes_max() {
                 return Ok(());
-            }
-            if !fits_budget && (log.device_full.get() || log.spares.lacks_space()) {
-                return Err(StorageError::Full { path: log.directory.clone() });
             }
             sometimes!(!fits_budget, "write waits for log budget");
             sometimes!(fits_budget, "write waits for frames before it");

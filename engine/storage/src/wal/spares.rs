@@ -134,6 +134,11 @@ impl Spares {
         self.lacks_space.get()
     }
 
+    /// Whether the next roll-over would wait for space that the device does not have.
+    pub(super) fn are_exhausted(&self) -> bool {
+        self.lacks_space.get() && self.ready.borrow().is_empty()
+    }
+
     /// Lets the preparing task look whether the log is closed.
     pub(super) fn wake(&self) {
         self.wanted.notify_all();

@@ -3,6 +3,7 @@
 //! Runs on the simulated disk, one shard, one seed a test.
 
 mod failures;
+mod full_device;
 mod harness;
 mod shard_counts;
 
