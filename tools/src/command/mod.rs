@@ -1,0 +1,4 @@
+//! One file a command.
+
+mod partition_file;
+pub(crate) mod verify;

@@ -1,0 +1,83 @@
+//! A data directory as files, held so that no daemon changes it meanwhile.
+
+use std::{
+    fs::{self, File, TryLockError},
+    io,
+    path::{Path, PathBuf},
+    thread,
+    time::{Duration, Instant},
+};
+
+/// How long the lock is waited for.
+const LOCK_PATIENCE: Duration = Duration::from_secs(2);
+/// How often it is asked for.
+const LOCK_RETRY_AFTER: Duration = Duration::from_millis(20);
+
+/// A data directory that no other process uses.
+pub(crate) struct HeldDirectory {
+    path: PathBuf,
+    _lock: File,
+}
+
+/// Why a directory cannot be looked at.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum DirectoryError {
+    #[error("{path} is in use by a daemon: stop it first")]
+    InUse { path: PathBuf },
+    #[error("{path} is not a Basalt data directory: it has no NODE", path = path.display())]
+    NotBasalt { path: PathBuf },
+    #[error("{path} cannot be read: {source}", path = path.display())]
+    Unreadable { path: PathBuf, source: io::Error },
+}
+
+impl HeldDirectory {
+    /// Takes the lock of `path`. The kernel keeps a daemon's lock until its last request has ended, a moment after
+    /// the process has: that moment is waited for.
+    pub(crate) fn hold(path: &Path) -> Result<Self, DirectoryError> {
+        let unreadable = |source| DirectoryError::Unreadable { path: path.to_owned(), source };
+        if !path.join("NODE").try_exists().map_err(unreadable)? {
+            return Err(DirectoryError::NotBasalt { path: path.to_owned() });
+        }
+        let lock = File::open(path.join("LOCK")).map_err(unreadable)?;
+        let started = Instant::now();
+        loop {
+            match lock.try_lock() {
+                Ok(()) => return Ok(Self { path: path.to_owned(), _lock: lock }),
+                Err(TryLockError::Error(source)) => return Err(unreadable(source)),
+                Err(TryLockError::WouldBlock) if started.elapsed() > LOCK_PATIENCE => {
+                    return Err(DirectoryError::InUse { path: path.to_owned() });
+                }
+                // flock has no way to be told.
+                Err(TryLockError::WouldBlock) => thread::sleep(LOCK_RETRY_AFTER),
+            }
+        }
+    }
+
+    /// The file with the directory's identity.
+    pub(crate) fn node(&self) -> PathBuf {
+        self.path.join("NODE")
+    }
+
+    /// Every partition's file, in the order of their names.
+    pub(crate) fn partition_files(&self) -> Result<Vec<PathBuf>, DirectoryError> {
+        let mut files = Vec::new();
+        for group in entries(&self.path.join("part"))? {
+            files.extend(
+                entries(&group)?.into_iter().filter(|file| file.extension().is_some_and(|end| end == "pt")),
+            );
+        }
+        Ok(files)
+    }
+}
+
+fn entries(path: &Path) -> Result<Vec<PathBuf>, DirectoryError> {
+    let list = || -> io::Result<Vec<PathBuf>> {
+        let mut found = fs::read_dir(path)?.map(|entry| Ok(entry?.path())).collect::<io::Result<Vec<_>>>()?;
+        found.sort();
+        Ok(found)
+    };
+    match list() {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(Vec::new()),
+        listed => listed.map_err(|source| DirectoryError::Unreadable { path: path.to_owned(), source }),
+    }
+}
