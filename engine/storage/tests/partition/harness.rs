@@ -7,7 +7,7 @@ use basalt_runtime::{
     sim::{CrashPolicy, Disk, SimOptions, Simulation},
 };
 use basalt_storage::{
-    CATALOG_PARTITION, Direction, KeyRange, Node, Partition, PartitionId, PartitionSpec, ShardStore,
+    CATALOG_PARTITION, Commit, Direction, KeyRange, Node, Partition, PartitionId, PartitionSpec, ShardStore,
     StorageError, StoreHooks, StoreOptions,
 };
 
@@ -135,6 +135,11 @@ pub(crate) fn spec(id: PartitionId) -> PartitionSpec {
 }
 
 pub(crate) async fn put(partition: &Partition, key: &[u8], value: &[u8]) {
+    log_put(partition, key, value).await.wait().await.expect("the write becomes durable");
+}
+
+/// Logs a write without waiting until it is durable.
+pub(crate) async fn log_put(partition: &Partition, key: &[u8], value: &[u8]) -> Commit {
     let ((), commit) = partition
         .write(|_, batch| {
             batch.put(key, value);
@@ -142,7 +147,7 @@ pub(crate) async fn put(partition: &Partition, key: &[u8], value: &[u8]) {
         })
         .await
         .expect("the write is logged");
-    commit.wait().await.expect("the write becomes durable");
+    commit
 }
 
 pub(crate) async fn delete(partition: &Partition, key: &[u8]) {

@@ -40,13 +40,7 @@ fn committed_writes_are_read_and_survive_a_crash() {
 fn an_entry_is_invisible_to_readers_until_it_is_durable() {
     Process::start(3, Disk::new()).run(async |store| {
         let partition = store.partition(TABLE).expect("the table's partition is open");
-        let ((), commit) = partition
-            .write(|_, batch| {
-                batch.put(b"key", b"value".as_slice());
-                Ok(())
-            })
-            .await
-            .expect("the write is logged");
+        let commit = harness::log_put(&partition, b"key", b"value").await;
         assert_eq!(harness::get(&partition, b"key").await, None, "not durable yet");
         let (seen, depends) = partition
             .write(|view, _| Ok(view.get(b"key")?.map(|row| row.value.to_vec())))
@@ -157,13 +151,7 @@ fn closing_finishes_what_is_logged_and_refuses_what_comes_after() {
     let mut process = Process::start(10, Disk::new());
     process.run(async |store| {
         let partition = store.partition(TABLE).expect("the table's partition is open");
-        let ((), commit) = partition
-            .write(|_, batch| {
-                batch.put(b"key", b"value".as_slice());
-                Ok(())
-            })
-            .await
-            .expect("the write is logged");
+        let commit = harness::log_put(&partition, b"key", b"value").await;
         store.close(Duration::from_millis(500)).await.expect("the store closes");
         commit.wait().await.expect("what was logged before is durable");
         let refused = partition
