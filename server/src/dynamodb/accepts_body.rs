@@ -1,10 +1,7 @@
 //! Reading a body without running it, for those who try bodies in bulk.
 
-use super::json::BodyError;
-use super::operation::*;
 use super::target::Target;
-use super::{Operation, read_input};
-use crate::limits::{MemoryPermit, RequestMemory};
+use crate::limits::RequestMemory;
 
 /// Whether `body` can be read as the input of the operation that `target`, an `X-Amz-Target`, names, in at most
 /// `memory_bytes`. What was read is thrown away: constraints between members, tables and items come later.
@@ -12,31 +9,7 @@ use crate::limits::{MemoryPermit, RequestMemory};
 /// The reader is the one that every request goes through.
 pub fn accepts_body(target: &str, body: &[u8], memory_bytes: usize) -> bool {
     let memory = &mut RequestMemory::new(memory_bytes).permit();
-    Target::from_header(target).is_some_and(|target| read(target, body, memory).is_ok())
-}
-
-fn read(target: Target, body: &[u8], memory: &mut MemoryPermit) -> Result<(), BodyError> {
-    match target {
-        Target::BatchGetItem => discard::<BatchGetItemInput>(body, memory),
-        Target::BatchWriteItem => discard::<BatchWriteItemInput>(body, memory),
-        Target::CreateTable => discard::<CreateTableInput>(body, memory),
-        Target::DeleteItem => discard::<DeleteItemInput>(body, memory),
-        Target::DeleteTable => discard::<DeleteTableInput>(body, memory),
-        Target::DescribeEndpoints => discard::<DescribeEndpointsInput>(body, memory),
-        Target::DescribeLimits => discard::<DescribeLimitsInput>(body, memory),
-        Target::DescribeTable => discard::<DescribeTableInput>(body, memory),
-        Target::GetItem => discard::<GetItemInput>(body, memory),
-        Target::ListTables => discard::<ListTablesInput>(body, memory),
-        Target::PutItem => discard::<PutItemInput>(body, memory),
-        Target::Query => discard::<QueryInput>(body, memory),
-        Target::Scan => discard::<ScanInput>(body, memory),
-        Target::UpdateItem => discard::<UpdateItemInput>(body, memory),
-        Target::UpdateTable => discard::<UpdateTableInput>(body, memory),
-    }
-}
-
-fn discard<T: Operation>(body: &[u8], memory: &mut MemoryPermit) -> Result<(), BodyError> {
-    read_input::<T>(body, memory).map(drop)
+    Target::from_header(target).is_some_and(|target| target.check_body(body, memory).is_ok())
 }
 
 #[cfg(test)]

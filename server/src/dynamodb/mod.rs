@@ -80,26 +80,9 @@ impl Api {
 
     /// Answers a call: the body of its reply, or the error.
     pub(crate) async fn answer(&self, call: Call<'_>) -> Result<Vec<u8>, ApiError> {
-        use operation::*;
-        let Some(target) = Target::from_header(call.target) else {
-            return Err(unknown_operation(call));
-        };
-        match target {
-            Target::BatchGetItem => self.run::<BatchGetItemInput>(call).await,
-            Target::BatchWriteItem => self.run::<BatchWriteItemInput>(call).await,
-            Target::CreateTable => self.run::<CreateTableInput>(call).await,
-            Target::DeleteItem => self.run::<DeleteItemInput>(call).await,
-            Target::DeleteTable => self.run::<DeleteTableInput>(call).await,
-            Target::DescribeEndpoints => self.run::<DescribeEndpointsInput>(call).await,
-            Target::DescribeLimits => self.run::<DescribeLimitsInput>(call).await,
-            Target::DescribeTable => self.run::<DescribeTableInput>(call).await,
-            Target::GetItem => self.run::<GetItemInput>(call).await,
-            Target::ListTables => self.run::<ListTablesInput>(call).await,
-            Target::PutItem => self.run::<PutItemInput>(call).await,
-            Target::Query => self.run::<QueryInput>(call).await,
-            Target::Scan => self.run::<ScanInput>(call).await,
-            Target::UpdateItem => self.run::<UpdateItemInput>(call).await,
-            Target::UpdateTable => self.run::<UpdateTableInput>(call).await,
+        match Target::from_header(call.target) {
+            Some(target) => self.run_target(target, call).await,
+            None => Err(unknown_operation(call)),
         }
     }
 
