@@ -40,7 +40,7 @@ pub const TAG_RECEIVED: u8 = 0x70;
 pub const TAG_GLOBAL_INDEX: u8 = 0x80;
 /// Decisions of transactions, in ledger partitions.
 pub const TAG_DECISION: u8 = 0x90;
-/// The layout by which other rows are derived from items.
+/// How far rows that are derived from items were made.
 pub const TAG_LAYOUT: u8 = 0xa0;
 /// The catalog, in partition 0.
 pub const TAG_CATALOG: u8 = 0xb0;

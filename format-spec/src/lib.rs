@@ -13,6 +13,7 @@
 #![forbid(unsafe_code)]
 #![warn(missing_docs)]
 
+pub mod backfill;
 pub mod bytes;
 pub mod catalog;
 pub mod checksum;
@@ -23,7 +24,9 @@ pub mod item_encoding;
 pub mod key_encoding;
 pub mod layout;
 pub mod number;
+pub mod outbox;
 pub mod page;
+pub mod received;
 pub mod superblock;
 pub mod wal;
 

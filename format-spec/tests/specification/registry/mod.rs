@@ -14,6 +14,7 @@ use basalt_format::DecodeError;
 use basalt_format::layout::{Constant, Field};
 
 mod catalog;
+mod global_index;
 mod items;
 mod keys;
 mod node;
@@ -72,7 +73,8 @@ pub(crate) struct Sample {
 /// Every table that `tables_match_code.rs` compares.
 pub(crate) fn tables() -> Vec<Table> {
     use basalt_format::{
-        catalog, data_directory, extent, item_encoding, key_encoding, number, page, superblock, wal,
+        backfill, catalog, data_directory, extent, item_encoding, key_encoding, number, outbox, page,
+        received, superblock, wal,
     };
     vec![
         Table::constants("key_encoding.md", "key_tags", key_encoding::TAGS),
@@ -91,6 +93,13 @@ pub(crate) fn tables() -> Vec<Table> {
         Table::constants("catalog.md", "table_classes", catalog::TABLE_CLASSES),
         Table::fields("catalog.md", "partition_row", catalog::PARTITION_ROW_LAYOUT),
         Table::constants("catalog.md", "partition_states", catalog::PARTITION_STATES),
+        Table::fields("global_index.md", "outbox_key", outbox::OUTBOX_KEY_LAYOUT),
+        Table::fields("global_index.md", "outbox_change", outbox::OUTBOX_CHANGE_LAYOUT),
+        Table::constants("global_index.md", "outbox_change_kinds", outbox::CHANGE_KINDS),
+        Table::fields("global_index.md", "received_key", received::RECEIVED_KEY_LAYOUT),
+        Table::fields("global_index.md", "received_row", received::RECEIVED_ROW_LAYOUT),
+        Table::fields("global_index.md", "backfill_key", backfill::BACKFILL_KEY_LAYOUT),
+        Table::constants("global_index.md", "backfill_states", backfill::BACKFILL_STATES),
         Table::fields("data_directory.md", "node", data_directory::NODE_LAYOUT),
         Table::fields("data_directory.md", "node_stream", data_directory::NODE_STREAM_LAYOUT),
         Table::fields("superblock.md", "superblock", superblock::SUPERBLOCK_LAYOUT),
@@ -118,6 +127,7 @@ pub(crate) fn samples() -> Vec<Sample> {
         keys::samples(),
         items::samples(),
         catalog::samples(),
+        global_index::samples(),
         node::samples(),
         partition_file::samples(),
         wal::samples(),
