@@ -6,6 +6,12 @@
 
 use crate::error::DecodeError;
 
+/// Bytes that [`Put::put_prefixed_bytes`] appends.
+pub(crate) fn prefixed_bytes_len(bytes: &[u8]) -> usize {
+    let bits = usize::BITS - (bytes.len() | 1).leading_zeros();
+    bits.div_ceil(7) as usize + bytes.len()
+}
+
 /// The longest varint: ten groups of seven bits hold 64.
 pub const VARINT_BYTES_MAX: usize = 10;
 

@@ -38,6 +38,14 @@ pub enum StorageError {
         /// The file that could not grow.
         path: PathBuf,
     },
+    /// Entries that must become durable together do not fit into one frame of the log. Nothing was changed.
+    #[error("entries of {bytes} bytes do not fit into a frame of the log ({bytes_max})")]
+    TooLarge {
+        /// Bytes of the frame that would hold them.
+        bytes: usize,
+        /// Bytes of the largest frame.
+        bytes_max: usize,
+    },
     /// The partition does not exist on this shard, or has been dropped.
     #[error("{0} does not exist here")]
     UnknownPartition(PartitionId),

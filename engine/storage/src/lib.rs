@@ -32,4 +32,4 @@ pub use range::{Direction, KeyRange};
 pub use recovery::{FrameReader, IndexRanges, Node, NodeFacts, StreamFacts};
 pub use store::{ReplayReport, ShardStore, StoreHooks, StoreMetrics};
 pub use view::{Cursor, Row, View};
-pub use wal::{Frame, RowChange, Ticket, Wal, WalCounters, WalOptions};
+pub use wal::{EntryEffects, Frame, RowChange, Ticket, Wal, WalCounters, WalOptions};

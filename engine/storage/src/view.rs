@@ -28,11 +28,13 @@ pub struct View<'a> {
     horizon: EntryIndex,
     /// The highest overlay entry whose effects were looked at: what an answer depends on.
     read_through: Cell<EntryIndex>,
+    /// Whether the tree had to stop what was asked of it.
+    has_stopped: Cell<bool>,
 }
 
 impl<'a> View<'a> {
     pub(crate) fn new(overlay: &'a Overlay, tree: &'a TreeReader<'a>, horizon: EntryIndex) -> Self {
-        Self { overlay, tree, horizon, read_through: Cell::new(EntryIndex::default()) }
+        Self { overlay, tree, horizon, read_through: Cell::default(), has_stopped: Cell::default() }
     }
 
     /// The row under `key`, if there is one.
@@ -42,7 +44,7 @@ impl<'a> View<'a> {
                 self.note(version);
                 Ok(version.row())
             }
-            None => Ok(self.tree.get(key)?.map(Row::from)),
+            None => Ok(self.note_stop(self.tree.get(key))?.map(Row::from)),
         }
     }
 
@@ -62,6 +64,18 @@ impl<'a> View<'a> {
     /// The highest overlay entry whose effects were looked at so far; zero if only the tree was.
     pub(crate) fn read_through(&self) -> EntryIndex {
         self.read_through.get()
+    }
+
+    /// Whether it was this view that stopped the closure.
+    pub(crate) fn has_stopped(&self) -> bool {
+        self.has_stopped.get()
+    }
+
+    fn note_stop<T>(&self, result: Result<T, Stop>) -> Result<T, Stop> {
+        if result.is_err() {
+            self.has_stopped.set(true);
+        }
+        result
     }
 
     fn note(&self, version: &Version) {
@@ -138,7 +152,8 @@ impl<'a> Cursor<'a> {
 
     fn fill(&mut self) -> Result<(), Stop> {
         if self.tree_state == Side::Unread {
-            self.tree_state = if self.tree.advance()? { Side::Ready } else { Side::Ended };
+            let advanced = self.view.note_stop(self.tree.advance())?;
+            self.tree_state = if advanced { Side::Ready } else { Side::Ended };
         }
         if self.overlay_head.is_none() && !self.overlay_ended {
             self.overlay_head = self.overlay.next();

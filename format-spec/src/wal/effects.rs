@@ -1,6 +1,6 @@
 //! The body of an Effects record: what one entry changes, as keys and values, one effect after the other.
 
-use crate::bytes::{Put, Reader};
+use crate::bytes::{Put, Reader, prefixed_bytes_len};
 use crate::error::DecodeError;
 use crate::layout::Constant;
 
@@ -75,6 +75,16 @@ impl<'a> Effect<'a> {
         body.put_u8(PUT);
         body.put_prefixed_bytes(key);
         body.put_prefixed_bytes(value);
+    }
+
+    /// Bytes that [`Effect::put`] appends.
+    pub fn put_bytes(key: &[u8], value: &[u8]) -> usize {
+        1 + prefixed_bytes_len(key) + prefixed_bytes_len(value)
+    }
+
+    /// Bytes that [`Effect::delete`] appends.
+    pub fn delete_bytes(key: &[u8]) -> usize {
+        1 + prefixed_bytes_len(key)
     }
 
     /// Appends a [`Effect::Delete`] to a body.

@@ -66,6 +66,8 @@ planted_bugs! {
     RetryFailedSync,
     /// A page is read without comparing its checksum with its parent's pointer.
     SkipPageChecksum,
+    /// Entries that must be in one frame may come into two.
+    SplitGroup,
     /// A superblock that names a newer applied index than the log holds durably is written.
     CheckpointAheadOfLog,
 }

@@ -2,26 +2,44 @@
 
 use std::rc::Rc;
 
-use crate::overlay::KeyChange;
+use basalt_format::wal::Effect;
+
+use crate::{
+    ids::{EntryIndex, HybridTime},
+    overlay::KeyChange,
+};
 
 /// Puts and deletes of one entry; applied all or none.
 #[derive(Debug, Default)]
 pub struct WriteBatch {
+    index: EntryIndex,
+    hybrid_time: HybridTime,
     changes: Vec<KeyChange>,
-    bytes: u64,
+    /// Bytes of the changes as effects in the log.
+    effects_bytes: usize,
 }
 
 impl WriteBatch {
+    /// The index that the entry gets if the batch is not left empty.
+    pub fn index(&self) -> EntryIndex {
+        self.index
+    }
+
+    /// The time that the entry gets if the batch is not left empty: what its rows' last write will be.
+    pub fn hybrid_time(&self) -> HybridTime {
+        self.hybrid_time
+    }
+
     /// Stores `value` under `key`, replacing what was there.
     pub fn put(&mut self, key: &[u8], value: impl Into<Rc<[u8]>>) {
         let value = value.into();
-        self.bytes += (key.len() + value.len()) as u64;
+        self.effects_bytes += Effect::put_bytes(key, &value);
         self.changes.push((Rc::from(key), Some(value)));
     }
 
     /// Removes `key`; removing an absent key is no error.
     pub fn delete(&mut self, key: &[u8]) {
-        self.bytes += key.len() as u64;
+        self.effects_bytes += Effect::delete_bytes(key);
         self.changes.push((Rc::from(key), None));
     }
 
@@ -30,9 +48,9 @@ impl WriteBatch {
         self.changes.is_empty()
     }
 
-    /// Bytes of all keys and values.
-    pub(crate) fn bytes(&self) -> u64 {
-        self.bytes
+    /// Bytes of the changes as effects in the log.
+    pub(crate) fn effects_bytes(&self) -> usize {
+        self.effects_bytes
     }
 
     pub(crate) fn changes(&self) -> &[KeyChange] {
@@ -43,8 +61,11 @@ impl WriteBatch {
         self.changes
     }
 
-    pub(crate) fn clear(&mut self) {
+    /// Empties the batch, for an evaluation whose entry would get this index and time.
+    pub(crate) fn begin(&mut self, index: EntryIndex, hybrid_time: HybridTime) {
+        self.index = index;
+        self.hybrid_time = hybrid_time;
         self.changes.clear();
-        self.bytes = 0;
+        self.effects_bytes = 0;
     }
 }

@@ -11,13 +11,9 @@ pub struct Commit {
 }
 
 impl Commit {
-    /// Nothing to wait for: the evaluation read committed state and changed nothing.
-    pub(crate) fn done() -> Self {
-        Self { awaited: None }
-    }
-
-    pub(crate) fn of_frame(shard: Rc<Shard>, ticket: Ticket) -> Self {
-        Self { awaited: Some((shard, ticket)) }
+    /// With `frame`; `None`: the evaluation read committed state and changed nothing, there is nothing to wait for.
+    pub(crate) fn of(shard: &Rc<Shard>, frame: Option<Ticket>) -> Self {
+        Self { awaited: frame.map(|ticket| (Rc::clone(shard), ticket)) }
     }
 
     /// Waits until the answer may be given.

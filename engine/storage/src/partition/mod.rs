@@ -11,6 +11,7 @@
 mod batch;
 mod commit;
 mod state;
+pub(crate) mod together;
 
 pub use batch::WriteBatch;
 pub use commit::Commit;
@@ -23,8 +24,9 @@ use crate::{
     error::StorageError,
     ids::{EntryIndex, PartitionId},
     overlay::OverlayEntry,
-    store::Shard,
+    store::{Shard, TERM},
     view::View,
+    wal::{EntryEffects, Ticket},
 };
 
 /// What storage has to know of a partition; the catalog is the one that remembers it.
@@ -117,9 +119,9 @@ impl Partition {
         let mut batch = WriteBatch::default();
         loop {
             self.shard.admit_write(self.id()).await?;
-            batch.clear();
+            self.begin(&mut batch);
             match self.evaluate(&mut write, &mut batch) {
-                Ok((value, read_through)) => return Ok((value, self.log(batch, read_through))),
+                Ok((value, read_through)) => return Ok((value, self.log(batch, read_through)?)),
                 Err(stop) => self.resume(stop, &mut pins).await?,
             }
         }
@@ -150,29 +152,48 @@ impl Partition {
     }
 
     /// Appends the batch's entry to the open frame and to the overlay, in this order, without waiting.
-    fn log(&self, batch: WriteBatch, read_through: EntryIndex) -> Commit {
+    fn log(&self, batch: WriteBatch, read_through: EntryIndex) -> Result<Commit, StorageError> {
         if batch.is_empty() {
-            return self.commit_of_read(read_through);
+            return Ok(Commit::of(&self.shard, self.frame_of_read(read_through)));
         }
-        let index = self.state.last_index().next();
-        let hybrid_time = self.state.tick(self.shard.handle().unix_time());
-        let ticket = self.shard.append_effects(self.id(), index, hybrid_time, &batch);
+        let ticket = self.shard.append_entries(&[self.effects(&batch)])?;
+        self.note_logged(batch, ticket);
+        Ok(Commit::of(&self.shard, Some(ticket)))
+    }
+
+    /// Readies `batch` for an evaluation, whose entry would be the partition's next.
+    fn begin(&self, batch: &mut WriteBatch) {
+        batch.begin(self.state.last_index().next(), self.state.next_tick(self.shard.handle().unix_time()));
+    }
+
+    /// The batch's entry, for the log.
+    fn effects<'a>(&self, batch: &'a WriteBatch) -> EntryEffects<'a> {
+        EntryEffects {
+            partition: self.id(),
+            term: TERM,
+            index: batch.index(),
+            hybrid_time: batch.hybrid_time(),
+            changes: batch.changes(),
+            bytes: batch.effects_bytes(),
+        }
+    }
+
+    /// Adds the batch's entry, which has just been logged, to the overlay.
+    fn note_logged(&self, batch: WriteBatch, ticket: Ticket) {
+        let index = batch.index();
         let bytes = self.state.push(OverlayEntry {
             index,
-            hybrid_time,
+            hybrid_time: batch.hybrid_time(),
             position: self.shard.position_of(ticket),
             changes: batch.into_changes(),
         });
         self.shard.entry_pending(&self.state, ticket, index, bytes);
-        Commit::of_frame(Rc::clone(&self.shard), ticket)
     }
 
-    fn commit_of_read(&self, read_through: EntryIndex) -> Commit {
+    /// The frame that an answer which read entries up to `read_through` must wait for, if any.
+    fn frame_of_read(&self, read_through: EntryIndex) -> Option<Ticket> {
         self.shard.advance_committed();
-        match self.state.frame_of(read_through) {
-            Some(ticket) if !planted_answer_early() => Commit::of_frame(Rc::clone(&self.shard), ticket),
-            _ => Commit::done(),
-        }
+        self.state.frame_of(read_through).filter(|_| !planted_answer_early())
     }
 
     async fn resume(&self, stop: Stop, pins: &mut Pins) -> Result<(), StorageError> {

@@ -89,15 +89,14 @@ impl PartitionState {
         self.clock.get()
     }
 
-    /// Moves the clock to `now`, or one step on where the wall clock has not passed it.
-    pub(crate) fn tick(&self, now: UnixTime) -> HybridTime {
-        let next = HybridTime::new(now.as_micros()).max(self.clock.get().next());
-        self.clock.set(next);
-        next
+    /// What the clock will say at `now` or later: one step on where the wall clock has not passed it.
+    pub(crate) fn next_tick(&self, now: UnixTime) -> HybridTime {
+        HybridTime::new(now.as_micros()).max(self.clock.get().next())
     }
 
     /// Adds an entry that has just been logged; returns the bytes of memory that it takes.
     pub(crate) fn push(&self, entry: OverlayEntry) -> u64 {
+        self.clock.set(self.clock.get().max(entry.hybrid_time));
         let mut needs = self.log_needs.get();
         needs.note_entry(entry.index, entry.position);
         self.log_needs.set(needs);
@@ -109,10 +108,9 @@ impl PartitionState {
 
     /// Adds a committed entry found in the log; returns the bytes of memory that it takes.
     pub(crate) fn replay(&self, entry: OverlayEntry) -> u64 {
-        let (index, hybrid_time) = (entry.index, entry.hybrid_time);
+        let index = entry.index;
         let bytes = self.push(entry);
         self.committed.set(index);
-        self.clock.set(self.clock.get().max(hybrid_time));
         bytes
     }
 

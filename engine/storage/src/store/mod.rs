@@ -27,13 +27,15 @@ use std::{
 use basalt_runtime::{Either, Handle, local::Event, race, timeout};
 
 use crate::{
+    btree::Stop,
     cache::BufferPool,
     error::StorageError,
     ids::{CATALOG_PARTITION, EntryIndex, FrameSequence, HybridTime, LogPosition, PartitionId},
     options::{MemoryShares, StoreOptions},
-    partition::{Partition, PartitionSpec, PartitionState, WriteBatch},
+    partition::{Commit, Partition, PartitionSpec, PartitionState, WriteBatch, together},
     recovery::NodeFacts,
-    wal::{Ticket, Wal},
+    view::View,
+    wal::{EntryEffects, Ticket, Wal},
 };
 
 /// The term of every entry while there is no replication.
@@ -69,6 +71,30 @@ impl ShardStore {
     pub fn partition(&self, id: PartitionId) -> Option<Partition> {
         let state = self.shard.partitions.borrow().get(&id).cloned()?;
         Some(Partition::new(Rc::clone(&self.shard), state))
+    }
+
+    /// Runs `read` on the committed states of several partitions of this shard, as of one moment: of entries that
+    /// were written together it sees all or none. `read` gets the views in the order of `partitions`, which must be
+    /// different ones, and runs again when a page was missing, as in [`Partition::read`].
+    pub async fn read_together<T>(
+        &self,
+        partitions: &[Partition],
+        read: impl FnMut(&[View<'_>]) -> Result<T, Stop>,
+    ) -> Result<T, StorageError> {
+        together::read(&self.shard, partitions, read).await
+    }
+
+    /// Evaluates `write` against the newest states of several partitions of this shard and logs the batches that it
+    /// fills, one entry a partition, all in one frame: after a crash all of them are there, or none.
+    ///
+    /// Views and batches come in the order of `partitions`, which must be different ones. For the rest as
+    /// [`Partition::write`]; [`StorageError::TooLarge`] if the entries exceed a frame.
+    pub async fn write_together<T>(
+        &self,
+        partitions: &[Partition],
+        write: impl FnMut(&[View<'_>], &mut [WriteBatch]) -> Result<T, Stop>,
+    ) -> Result<(T, Commit), StorageError> {
+        together::write(&self.shard, partitions, write).await
     }
 
     /// Opens a new, empty partition. Costs no file, page or sync: the catalog entry that names it is its creation.
@@ -216,16 +242,10 @@ impl Shard {
         }
     }
 
-    /// Appends one entry's effects to the open frame.
-    pub(crate) fn append_effects(
-        &self,
-        partition: PartitionId,
-        index: EntryIndex,
-        hybrid_time: HybridTime,
-        batch: &WriteBatch,
-    ) -> Ticket {
+    /// Appends entries to the open frame, all of them into the same one.
+    pub(crate) fn append_entries(&self, entries: &[EntryEffects<'_>]) -> Result<Ticket, StorageError> {
         let wal = self.wal.get().expect("a write is admitted only while the log is open");
-        wal.append_effects(partition, TERM, index, hybrid_time, batch.changes(), batch.bytes())
+        wal.append_entries(entries)
     }
 
     pub(crate) fn position_of(&self, ticket: Ticket) -> LogPosition {

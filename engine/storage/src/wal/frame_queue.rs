@@ -12,7 +12,7 @@ use basalt_format::{
         SegmentHeader, frame_bytes, payload_hash, put_record, record_bytes,
     },
 };
-use basalt_runtime::AlignedBuffer;
+use basalt_runtime::{AlignedBuffer, planted};
 
 use super::{Ticket, segment::BLOCK_BYTES};
 use crate::ids::{FrameSequence, Lsn};
@@ -131,6 +131,11 @@ fn pad_to_block(bytes: &mut AlignedBuffer) {
     bytes.resize(bytes.len().next_multiple_of(BLOCK_SIZE_BYTES));
 }
 
+/// Whether records of `bytes` bytes together fit into a frame, also into one that opens a segment.
+pub(super) fn fits_a_frame(bytes: usize) -> bool {
+    frame_bytes(SEGMENT_HEADER_BYTES + bytes) <= FRAME_BYTES_MAX
+}
+
 /// The open frame and the closed ones before it.
 pub(super) struct FrameQueue {
     soft_limit_bytes: usize,
@@ -153,13 +158,27 @@ impl FrameQueue {
     /// # Panics
     /// If the record alone exceeds a frame.
     pub(super) fn append(&mut self, record: &Record<'_>) -> Ticket {
-        let bytes = record_bytes(record.body.len());
-        let opening_payload = SEGMENT_HEADER_BYTES + bytes;
-        assert!(frame_bytes(opening_payload) <= FRAME_BYTES_MAX, "an entry is at most 64 MiB");
+        self.begin(record_bytes(record.body.len()));
+        self.put(record)
+    }
+
+    /// Makes sure that the next records, of `bytes` bytes together, come into one frame.
+    ///
+    /// # Panics
+    /// If they exceed a frame.
+    pub(super) fn begin(&mut self, bytes: usize) {
+        assert!(fits_a_frame(bytes), "records that go together are at most 64 MiB");
         if self.open.record_count == 0 {
             self.open.lsn_floor = self.next_floor;
         } else if FRAME_HEADER_BYTES + self.open.payload_bytes() + bytes > self.soft_limit_bytes {
             self.close_open();
+        }
+    }
+
+    /// Puts one of the records that [`FrameQueue::begin`] made room for into the open frame.
+    pub(super) fn put(&mut self, record: &Record<'_>) -> Ticket {
+        if planted!(SplitGroup) {
+            self.begin(record_bytes(record.body.len()));
         }
         self.open.push(record);
         Ticket { frame: self.open.sequence, lsn: self.open.lsn_floor }
@@ -261,6 +280,24 @@ mod tests {
         assert_eq!(queue.take().map(|frame| frame.record_count), Some(1));
         assert!(queue.take().is_none());
         assert!(queue.is_empty());
+    }
+
+    #[test]
+    fn records_that_go_together_share_a_frame_whatever_the_soft_limit_says() {
+        let mut queue = queue();
+        let body = vec![1; 40 << 10];
+        queue.append(&record(b"before"));
+        queue.begin(3 * record_bytes(body.len()));
+        let tickets: Vec<Ticket> = (0..3).map(|_| queue.put(&record(&body))).collect();
+        assert!(tickets.iter().all(|ticket| ticket.frame.get() == 8), "{tickets:?}");
+        assert_eq!(queue.append(&record(b"after")).frame.get(), 9);
+    }
+
+    #[test]
+    fn what_fits_a_frame_fits_the_one_that_opens_a_segment() {
+        let largest = FRAME_BYTES_MAX - FRAME_HEADER_BYTES - SEGMENT_HEADER_BYTES;
+        assert!(fits_a_frame(largest));
+        assert!(!fits_a_frame(largest + 1));
     }
 
     #[test]

@@ -7,12 +7,12 @@ use std::{
     rc::Rc,
 };
 
-use basalt_format::wal::{CheckpointDone, Cut, Effect, Record, RecordKind};
+use basalt_format::wal::{CheckpointDone, Cut, Effect, FRAME_BYTES_MAX, Record, RecordKind, record_bytes};
 use basalt_runtime::{Either, Handle, MonotonicTime, local::Event, race, sometimes};
 
 use super::{
     calibration::{self, SyncMethod},
-    frame_queue::FrameQueue,
+    frame_queue::{FrameQueue, fits_a_frame},
     segment::{ChainEnd, StreamIdentity, UnusedFile, log_directory, stream_directory, whole_blocks},
     spares::{self, Spares},
     writer::{self, ActiveSegment},
@@ -57,6 +57,23 @@ pub struct Ticket {
 
 /// A row's key, and its new value or nothing.
 pub type RowChange = (Rc<[u8]>, Option<Rc<[u8]>>);
+
+/// An entry of a partition that puts and deletes rows.
+#[derive(Debug, Clone, Copy)]
+pub struct EntryEffects<'a> {
+    /// Whose entry.
+    pub partition: PartitionId,
+    /// Of this term.
+    pub term: u64,
+    /// Its place among the partition's entries.
+    pub index: EntryIndex,
+    /// Its time.
+    pub hybrid_time: HybridTime,
+    /// What it does, in order.
+    pub changes: &'a [RowChange],
+    /// Bytes of `changes` as effects.
+    pub bytes: usize,
+}
 
 /// What a log has done since its start.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -193,38 +210,28 @@ impl Wal {
         self.log.append(record)
     }
 
-    /// Appends an entry of a partition that puts and deletes rows. `bytes` are those of all keys and values.
-    pub fn append_effects(
-        &self,
-        partition: PartitionId,
-        term: u64,
-        index: EntryIndex,
-        hybrid_time: HybridTime,
-        changes: &[RowChange],
-        bytes: u64,
-    ) -> Ticket {
-        let mut body = self.log.scratch.take();
-        body.clear();
-        body.reserve(usize::try_from(bytes).unwrap_or_default());
-        for (key, value) in changes {
-            match value {
-                Some(value) => Effect::put(&mut body, key, value),
-                None => Effect::delete(&mut body, key),
-            }
+    /// Appends entries that put and delete rows, at least one, each of another partition, all into one frame: after
+    /// a crash all of them are there, or none.
+    pub fn append_entries(&self, entries: &[EntryEffects<'_>]) -> Result<Ticket, StorageError> {
+        let bytes = entries.iter().map(|entry| record_bytes(entry.bytes)).sum();
+        if !fits_a_frame(bytes) {
+            return Err(StorageError::TooLarge { bytes, bytes_max: FRAME_BYTES_MAX });
         }
-        let ticket = self.append(&Record {
-            kind: RecordKind::Effects,
-            flags: 0,
-            partition: partition.get(),
-            term,
-            index: index.get(),
-            hybrid_time: hybrid_time.get(),
-            body: &body,
-        });
+        let log = &self.log;
+        log.assert_open();
+        let mut body = log.scratch.take();
+        let mut queue = log.queue.borrow_mut();
+        queue.begin(bytes);
+        let mut ticket = None;
+        for entry in entries {
+            entry.encode(&mut body);
+            ticket = Some(queue.put(&entry.record(&body)));
+        }
         // What one giant entry needed is not kept for good.
-        body.shrink_to(self.log.options.get().frame_soft_limit_bytes as usize);
-        self.log.scratch.replace(body);
-        ticket
+        body.shrink_to(log.options.get().frame_soft_limit_bytes as usize);
+        log.scratch.replace(body);
+        log.work.notify_all();
+        Ok(ticket.expect("there is at least one entry"))
     }
 
     /// Notes that a partition's checkpoint is durable. Nobody waits for it, and a log that is being closed does without:
@@ -349,6 +356,32 @@ impl Wal {
     }
 }
 
+impl EntryEffects<'_> {
+    fn encode(&self, body: &mut Vec<u8>) {
+        body.clear();
+        body.reserve(self.bytes);
+        for (key, value) in self.changes {
+            match value {
+                Some(value) => Effect::put(body, key, value),
+                None => Effect::delete(body, key),
+            }
+        }
+        assert_eq!(body.len(), self.bytes, "an entry's room in its frame was reckoned before");
+    }
+
+    fn record<'b>(&self, body: &'b [u8]) -> Record<'b> {
+        Record {
+            kind: RecordKind::Effects,
+            flags: 0,
+            partition: self.partition.get(),
+            term: self.term,
+            index: self.index.get(),
+            hybrid_time: self.hybrid_time.get(),
+            body,
+        }
+    }
+}
+
 impl Log {
     fn new(handle: &Handle, directory: &Path, judged: &StreamLog, options: WalOptions) -> Self {
         let stream = judged.identity.stream;
@@ -387,10 +420,14 @@ impl Log {
     }
 
     pub(super) fn append(&self, record: &Record<'_>) -> Ticket {
-        assert!(self.closing.get() == Closing::Open, "nothing is appended to a log that was closed");
+        self.assert_open();
         let ticket = self.queue.borrow_mut().append(record);
         self.work.notify_all();
         ticket
+    }
+
+    fn assert_open(&self) {
+        assert!(self.closing.get() == Closing::Open, "nothing is appended to a log that was closed");
     }
 
     /// A frame has become durable, or segments have been released.

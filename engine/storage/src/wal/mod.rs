@@ -21,7 +21,7 @@ mod spares;
 mod window;
 mod writer;
 
-pub use log::{RowChange, Ticket, Wal, WalCounters, WalOptions};
+pub use log::{EntryEffects, RowChange, Ticket, Wal, WalCounters, WalOptions};
 pub use reader::Frame;
 pub(crate) use reader::{NextFrame, SegmentReader};
 pub(crate) use segment::{

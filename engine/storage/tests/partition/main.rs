@@ -4,6 +4,7 @@
 
 mod failures;
 mod full_device;
+mod groups;
 mod harness;
 mod shard_counts;
 
