@@ -2,9 +2,8 @@
 //!
 //! The only place in Basalt that knows exception names.
 
-use basalt_engine::Error as EngineError;
-use basalt_engine::TableChange;
 use basalt_engine::model::{EncodedItem, ValueError};
+use basalt_engine::{Error as EngineError, TableChange, ValidationError};
 use hyper::StatusCode;
 
 use super::json::{BodyError, DamagedItem, Writer};
@@ -107,7 +106,7 @@ impl ApiError {
     /// The error that an engine's error is to a client of `plane`.
     pub(crate) fn from_engine(error: EngineError, plane: Plane) -> ApiError {
         match error {
-            EngineError::Validation(fault) => ApiError::validation(fault.to_string()),
+            EngineError::Validation(fault) => fault.into(),
             EngineError::TableNotFound { table_name } => ApiError::table_not_found(&table_name, plane),
             EngineError::TableExists { table_name } => {
                 ApiError::new(Exception::ResourceInUse, messages::table_exists(&table_name))
@@ -125,6 +124,11 @@ impl ApiError {
                 ApiError::new(Exception::InternalServerError, messages::INTERNAL_ERROR)
             }
         }
+    }
+
+    /// The error that an engine's error is to a client of the data plane.
+    pub(crate) fn from_item_operation(error: EngineError) -> ApiError {
+        ApiError::from_engine(error, Plane::Data)
     }
 
     fn table_not_found(table_name: &str, plane: Plane) -> ApiError {
@@ -186,6 +190,12 @@ impl From<DamagedItem> for ApiError {
     fn from(damaged: DamagedItem) -> Self {
         tracing::error!(error = %damaged, "an item could not be written into a reply");
         ApiError::new(Exception::InternalServerError, messages::INTERNAL_ERROR)
+    }
+}
+
+impl From<ValidationError> for ApiError {
+    fn from(fault: ValidationError) -> Self {
+        ApiError::validation(fault.to_string())
     }
 }
 

@@ -88,8 +88,12 @@ impl ExpressionParameters {
         self.texts.iter().any(|(known, _)| *known == kind)
     }
 
-    /// Whether the request has this legacy parameter.
-    pub(crate) fn has_legacy(&self, name: &str) -> bool {
+    /// Whether the request says which key a query is about.
+    pub(crate) fn has_key_conditions(&self) -> bool {
+        self.has(ExpressionKind::KeyCondition) || self.has_legacy("KeyConditions")
+    }
+
+    fn has_legacy(&self, name: &str) -> bool {
         self.legacy.contains(&name)
     }
 

@@ -1,13 +1,14 @@
 //! Every DynamoDB text that the server itself shows, in one table.
 //!
-//! Texts of values, keys and expressions are the model's (`model::messages`), texts that need a table the engine's.
+//! Texts of values, keys and expressions are the model's (`model::messages`), texts that need a table the engine's;
+//! a rule that both the server and a layer below check is worded by the layer below, as the `Display` of its error.
 //! The wording is that of spring 2026, which the public conformance suites hold; AWS moves to another one
 //! operation by operation, so no text is written anywhere else in this crate. `Basalt` in a text marks one of our
 //! own, for what DynamoDB has no words for.
 
 use std::fmt;
 
-use basalt_engine::model;
+use basalt_engine::model::messages::INVALID_PARAMETER;
 
 // --- Type errors (SerializationException): the parser tokens and class names of AWS's Java framework.
 
@@ -110,18 +111,13 @@ pub(crate) fn map_values(constraints: &[String]) -> String {
     format!("Map value must satisfy constraint: [{}]", constraints.join(", "))
 }
 
-// --- Attribute values, beside the model's texts.
-
-pub(crate) const SEVERAL_DATATYPES: &str = model::messages::SEVERAL_DATATYPES;
+// --- Rules of single requests.
 
 pub(crate) fn invalid_start_key(reason: impl fmt::Display) -> String {
     format!("The provided starting key is invalid: {reason}")
 }
 
-// --- Rules of single requests.
-
 pub(crate) const RETURN_VALUES_NOT_OLD: &str = "ReturnValues can only be ALL_OLD or NONE";
-pub(crate) const ITEM_TOO_LARGE: &str = model::messages::ITEM_TOO_LARGE;
 pub(crate) const KEY_CONDITION_MISSING: &str =
     "Either the KeyConditions or KeyConditionExpression parameter must be specified in the request.";
 pub(crate) const TOTAL_SEGMENTS_MISSING: &str = "The TotalSegments parameter is required but was not present in the request when Segment parameter is present";
@@ -136,13 +132,10 @@ pub(crate) const ALL_PROJECTED_WITHOUT_INDEX: &str = "One or more parameter valu
      ALL_PROJECTED_ATTRIBUTES can be used only when Querying using an IndexName";
 pub(crate) const SPECIFIC_WITHOUT_PROJECTION: &str =
     "Must specify the AttributesToGet or ProjectionExpression when choosing to get SPECIFIC_ATTRIBUTES";
-pub(crate) const DUPLICATE_KEYS: &str = "Provided list of item keys contains duplicates";
-pub(crate) const TOO_MANY_BATCH_GET_KEYS: &str = "Too many items requested for the BatchGetItem call";
-pub(crate) const TOO_MANY_BATCH_WRITES: &str = "Too many items requested for the BatchWriteItem call";
 
 /// Put before the text of a fault in parameters.
 pub(crate) fn invalid_parameter(reason: impl fmt::Display) -> String {
-    format!("One or more parameter values were invalid: {reason}")
+    format!("{INVALID_PARAMETER}{reason}")
 }
 
 pub(crate) fn parameter_required(name: &str) -> String {
@@ -155,13 +148,6 @@ pub(crate) fn batch_parameter_required(operation: &str) -> String {
 
 pub(crate) fn table_name_length(member: &str) -> String {
     format!("{member} must be at least 3 characters long and at most 255 characters long")
-}
-
-pub(crate) fn segment_out_of_range(segment: i64, total_segments: i64) -> String {
-    format!(
-        "The Segment parameter is zero-based and must be less than parameter TotalSegments: \
-         Segment: {segment} is not less than TotalSegments: {total_segments}"
-    )
 }
 
 // --- Tables.
@@ -184,8 +170,6 @@ pub(crate) const ON_DEMAND_MAXIMUM_WITH_PROVISIONED: &str = "One or more paramet
      OnDemandThroughput can not be specified when BillingMode is PROVISIONED";
 pub(crate) const KEY_ATTRIBUTE_UNDEFINED: &str =
     "Invalid KeySchema: Some index key attribute have no definition";
-pub(crate) const KEY_ATTRIBUTES_SHARE_NAME: &str =
-    "Both the Hash Key and the Range Key element in the KeySchema have the same name";
 pub(crate) const FIRST_KEY_NOT_HASH: &str =
     "Invalid KeySchema: The first KeySchemaElement is not a HASH key type";
 pub(crate) const SECOND_KEY_NOT_RANGE: &str =

@@ -3,7 +3,7 @@
 use basalt_engine::CapacityUnits;
 use basalt_engine::model::EncodedItem;
 
-use super::constraint::Enumeration;
+use super::constraint::{Constraints, Enumeration};
 use super::json::writer::Members;
 use super::json::{DamagedItem, Writer};
 
@@ -19,11 +19,19 @@ pub(crate) enum ReturnConsumedCapacity {
 }
 
 /// Its names.
-pub(crate) const RETURN_CONSUMED_CAPACITY: Enumeration<ReturnConsumedCapacity> = Enumeration(&[
+const RETURN_CONSUMED_CAPACITY: Enumeration<ReturnConsumedCapacity> = Enumeration(&[
     ("INDEXES", ReturnConsumedCapacity::Indexes),
     ("TOTAL", ReturnConsumedCapacity::Total),
     ("NONE", ReturnConsumedCapacity::None),
 ]);
+
+impl ReturnConsumedCapacity {
+    /// Understands the member; a violation goes to `constraints`.
+    pub(crate) fn check(member: Option<&str>, constraints: &mut Constraints) -> Self {
+        let wanted = constraints.enumeration("returnConsumedCapacity", member, &RETURN_CONSUMED_CAPACITY);
+        wanted.unwrap_or_default()
+    }
+}
 
 /// The names of ReturnItemCollectionMetrics. Tables have no local indexes yet, and then the reply has no such
 /// metrics, whatever is asked for.

@@ -4,7 +4,7 @@
 //! ascending and moved together. What is not there leaves no trace, not even an empty map.
 
 use basalt_format::DecodeError;
-use basalt_format::item_encoding::{Container, Encoder, RawValue, TAG_LIST, TAG_MAP, check_level};
+use basalt_format::item_encoding::{Encoder, RawValue, TAG_LIST, TAG_MAP, check_level};
 
 use super::branches::{self, Step, sub_branches};
 use super::encoded;
@@ -53,7 +53,7 @@ impl Projection {
     /// The parts of an item that the paths lead to; empty if they lead to nothing.
     pub fn project(&self, item: ItemRef<'_>) -> Result<EncodedItem, DecodeError> {
         let mut encoder = Encoder::new();
-        project_map(encoded::attributes(item)?, &self.paths, 0, &mut encoder)?;
+        project_entries(&RawValue::Map(encoded::attributes(item)?), &self.paths, 0, &mut encoder)?;
         EncodedItem::from_bytes(encoder.finish())
     }
 
@@ -63,39 +63,21 @@ impl Projection {
     }
 }
 
-fn project_map(
-    map: Container<'_>,
+/// Writes the entries of a map, or the elements of a list, that the branch leads to.
+fn project_entries(
+    holder: &RawValue<'_>,
     branch: &[DocumentPath],
     depth: usize,
     encoder: &mut Encoder,
 ) -> Result<(), DecodeError> {
     let container = encoder.open();
     for (step, branch) in sub_branches(branch, depth) {
-        if let Step::Name(name) = step
-            && let Some(value) = map.find(name)?
+        if let Some(value) = entry(holder, step)?
             && leads_somewhere(value, branch, depth + 1)?
         {
-            encoder.put_name(name);
-            project_value(value, branch, depth + 1, encoder)?;
-            encoder.end_entry(&container);
-        }
-    }
-    encoder.close(container);
-    Ok(())
-}
-
-fn project_list(
-    list: Container<'_>,
-    branch: &[DocumentPath],
-    depth: usize,
-    encoder: &mut Encoder,
-) -> Result<(), DecodeError> {
-    let container = encoder.open();
-    for (step, branch) in sub_branches(branch, depth) {
-        if let Step::Index(index) = step
-            && let Some(value) = list.entry(index)?
-            && leads_somewhere(value, branch, depth + 1)?
-        {
+            if let Step::Name(name) = step {
+                encoder.put_name(name);
+            }
             project_value(value, branch, depth + 1, encoder)?;
             encoder.end_entry(&container);
         }
@@ -116,17 +98,13 @@ fn project_value(
         encoder.put_bytes(value);
         return Ok(());
     }
-    match RawValue::parse(value)? {
-        RawValue::Map(map) => {
-            encoder.put_tag(TAG_MAP);
-            project_map(map, branch, depth, encoder)
-        }
-        RawValue::List(list) => {
-            encoder.put_tag(TAG_LIST);
-            project_list(list, branch, depth, encoder)
-        }
-        _ => Ok(()),
+    let holder = RawValue::parse(value)?;
+    match holder {
+        RawValue::Map(_) => encoder.put_tag(TAG_MAP),
+        RawValue::List(_) => encoder.put_tag(TAG_LIST),
+        _ => return Ok(()),
     }
+    project_entries(&holder, branch, depth, encoder)
 }
 
 /// Whether any path of the branch leads to something in the value.
@@ -137,16 +115,20 @@ fn leads_somewhere(value: &[u8], branch: &[DocumentPath], depth: usize) -> Resul
     }
     let holder = RawValue::parse(value)?;
     for (step, branch) in sub_branches(branch, depth) {
-        let inner = match (&holder, step) {
-            (RawValue::Map(map), Step::Name(name)) => map.find(name)?,
-            (RawValue::List(list), Step::Index(index)) => list.entry(index)?,
-            _ => None,
-        };
-        if let Some(inner) = inner
+        if let Some(inner) = entry(&holder, step)?
             && leads_somewhere(inner, branch, depth + 1)?
         {
             return Ok(true);
         }
     }
     Ok(false)
+}
+
+/// What is one step into a value; only maps and lists hold anything.
+fn entry<'a>(holder: &RawValue<'a>, step: Step<'_>) -> Result<Option<&'a [u8]>, DecodeError> {
+    match (holder, step) {
+        (RawValue::Map(map), Step::Name(name)) => map.find(name),
+        (RawValue::List(list), Step::Index(index)) => list.entry(index),
+        _ => Ok(None),
+    }
 }

@@ -4,15 +4,15 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use basalt_engine::model::Item;
 use basalt_engine::model::expression::ExpressionKind;
-use basalt_engine::{BATCH_GET_KEYS_MAX, BatchGetItem, BatchGetItemOutput, BatchGetTable};
+use basalt_engine::{BATCH_GET_KEYS_MAX, BatchGetItem, BatchGetItemOutput, BatchGetTable, ValidationError};
 
-use super::select::consistency;
+use super::page_request::consistency;
 use crate::dynamodb::constraint::Constraints;
-use crate::dynamodb::error_map::{ApiError, Plane};
+use crate::dynamodb::error_map::ApiError;
 use crate::dynamodb::expressions::{ExpressionParameters, ParameterNames};
 use crate::dynamodb::json::writer::Members;
 use crate::dynamodb::json::{AttributeMap, BodyError, Known, Place, Reader, Writer};
-use crate::dynamodb::reply::RETURN_CONSUMED_CAPACITY;
+use crate::dynamodb::reply::ReturnConsumedCapacity;
 use crate::dynamodb::{Api, Operation, messages};
 
 const PARAMETERS: ParameterNames =
@@ -56,8 +56,8 @@ impl Operation for BatchGetItemInput {
 
     async fn run(self, api: &Api) -> Result<Vec<u8>, ApiError> {
         let mut constraints = Constraints::default();
-        let capacity = self.return_consumed_capacity.as_deref();
-        let capacity = constraints.enumeration("returnConsumedCapacity", capacity, &RETURN_CONSUMED_CAPACITY);
+        let capacity =
+            ReturnConsumedCapacity::check(self.return_consumed_capacity.as_deref(), &mut constraints);
         constraints.required("requestItems", &self.request_items);
         let request_items = self.request_items.unwrap_or_default();
         check_tables(&mut constraints, &request_items);
@@ -68,17 +68,13 @@ impl Operation for BatchGetItemInput {
 
         let (tables, echoes) = understand(api, request_items)?;
         let batch = BatchGetItem { tables };
-        let output = api
-            .engine
-            .batch_get_item(batch)
-            .await
-            .map_err(|error| ApiError::from_engine(error, Plane::Data))?;
+        let output = api.engine.batch_get_item(batch).await.map_err(ApiError::from_item_operation)?;
         let mut writer = Writer::default();
         let mut members = writer.object();
         write_responses(&mut members, &output, &echoes)?;
         write_unprocessed(&mut members, &output, &echoes);
         let used = output.tables.iter().map(|table| (table.table_name.as_str(), table.capacity));
-        members.consumed_capacities(capacity.unwrap_or_default(), used);
+        members.consumed_capacities(capacity, used);
         drop(members);
         Ok(writer.into_bytes())
     }
@@ -155,12 +151,12 @@ fn understand(
         let keys = distinct_keys(asked.keys.unwrap_or_default())?;
         key_count += keys.len();
         if key_count > BATCH_GET_KEYS_MAX {
-            return Err(ApiError::validation(messages::TOO_MANY_BATCH_GET_KEYS));
+            return Err(ValidationError::TooManyKeys.into());
         }
         let table_name = api.names.resolve(requested_name, "BatchGetItem")?;
         if !table_names.insert(table_name.clone()) {
             // Once by its name and once by its resource name.
-            return Err(ApiError::validation(messages::DUPLICATE_KEYS));
+            return Err(ValidationError::DuplicateKeys.into());
         }
         tables.push(BatchGetTable {
             table_name,
@@ -180,7 +176,7 @@ fn distinct_keys(keys: Vec<AttributeMap>) -> Result<Vec<Item>, ApiError> {
     for key in keys {
         let key = key.checked_item()?;
         if !seen.insert(key.encode().into_bytes()) {
-            return Err(ApiError::validation(messages::DUPLICATE_KEYS));
+            return Err(ValidationError::DuplicateKeys.into());
         }
         distinct.push(key);
     }

@@ -2,14 +2,17 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use basalt_engine::model::ValueError;
 use basalt_engine::model::size::ITEM_BYTES_MAX;
-use basalt_engine::{BATCH_WRITES_MAX, BatchWrite, BatchWriteItem, BatchWriteItemOutput, BatchWriteTable};
+use basalt_engine::{
+    BATCH_WRITES_MAX, BatchWrite, BatchWriteItem, BatchWriteItemOutput, BatchWriteTable, ValidationError,
+};
 
 use crate::dynamodb::constraint::Constraints;
-use crate::dynamodb::error_map::{ApiError, Plane};
+use crate::dynamodb::error_map::ApiError;
 use crate::dynamodb::json::writer::Members;
 use crate::dynamodb::json::{AttributeMap, BodyError, Known, Place, Reader, Writer};
-use crate::dynamodb::reply::{RETURN_CONSUMED_CAPACITY, RETURN_ITEM_COLLECTION_METRICS};
+use crate::dynamodb::reply::{RETURN_ITEM_COLLECTION_METRICS, ReturnConsumedCapacity};
 use crate::dynamodb::{Api, Operation, messages};
 
 /// The members of a BatchWriteItem request.
@@ -44,8 +47,8 @@ impl Operation for BatchWriteItemInput {
 
     async fn run(self, api: &Api) -> Result<Vec<u8>, ApiError> {
         let mut constraints = Constraints::default();
-        let capacity = self.return_consumed_capacity.as_deref();
-        let capacity = constraints.enumeration("returnConsumedCapacity", capacity, &RETURN_CONSUMED_CAPACITY);
+        let capacity =
+            ReturnConsumedCapacity::check(self.return_consumed_capacity.as_deref(), &mut constraints);
         let metrics = self.return_item_collection_metrics.as_deref();
         constraints.enumeration("returnItemCollectionMetrics", metrics, &RETURN_ITEM_COLLECTION_METRICS);
         constraints.required("requestItems", &self.request_items);
@@ -58,16 +61,12 @@ impl Operation for BatchWriteItemInput {
 
         let requested_names: Vec<String> = request_items.keys().cloned().collect();
         let batch = BatchWriteItem { tables: understand(api, request_items)? };
-        let output = api
-            .engine
-            .batch_write_item(batch)
-            .await
-            .map_err(|error| ApiError::from_engine(error, Plane::Data))?;
+        let output = api.engine.batch_write_item(batch).await.map_err(ApiError::from_item_operation)?;
         let mut writer = Writer::default();
         let mut members = writer.object();
         write_unprocessed(&mut members, &output, &requested_names);
         let used = output.tables.iter().map(|table| (table.table_name.as_str(), table.capacity));
-        members.consumed_capacities(capacity.unwrap_or_default(), used);
+        members.consumed_capacities(capacity, used);
         drop(members);
         Ok(writer.into_bytes())
     }
@@ -154,7 +153,7 @@ fn printed(tables: &RequestItems) -> String {
 fn understand(api: &Api, request_items: RequestItems) -> Result<Vec<BatchWriteTable>, ApiError> {
     let write_count: usize = request_items.values().flatten().map(Vec::len).sum();
     if write_count > BATCH_WRITES_MAX {
-        return Err(ApiError::validation(messages::TOO_MANY_BATCH_WRITES));
+        return Err(ValidationError::TooManyWrites.into());
     }
     let mut table_names = BTreeSet::new();
     let mut tables = Vec::new();
@@ -164,7 +163,7 @@ fn understand(api: &Api, request_items: RequestItems) -> Result<Vec<BatchWriteTa
         let table_name = api.names.resolve(requested_name, "BatchWriteItem")?;
         if !table_names.insert(table_name.clone()) {
             // Once by its name and once by its resource name.
-            return Err(ApiError::validation(messages::DUPLICATE_KEYS));
+            return Err(ValidationError::DuplicateKeys.into());
         }
         tables.push(BatchWriteTable { table_name, writes });
     }
@@ -176,13 +175,13 @@ fn understand_write(request: WriteRequest) -> Result<BatchWrite, ApiError> {
         (Some(item), None) => {
             let item = item.unwrap_or_default().checked_item()?;
             if item.size_bytes() > ITEM_BYTES_MAX {
-                return Err(ApiError::validation(messages::ITEM_TOO_LARGE));
+                return Err(ValueError::ItemTooLarge.into());
             }
             Ok(BatchWrite::Put(item))
         }
         (None, Some(key)) => Ok(BatchWrite::Delete(key.unwrap_or_default().checked_item()?)),
         // None or both: the text is that of attribute values, also on AWS.
-        _ => Err(ApiError::validation(messages::SEVERAL_DATATYPES)),
+        _ => Err(ValueError::SeveralDatatypes.into()),
     }
 }
 

@@ -3,7 +3,7 @@
 //! What the engine does not keep yet (indexes, streams, tags, …) is refused by name, never dropped.
 
 use basalt_engine::model::{KeyAttribute, KeySchema, ScalarKind};
-use basalt_engine::{BillingMode, CreateTable, DeletionProtection};
+use basalt_engine::{BillingMode, CreateTable, DeletionProtection, ValidationError};
 
 use super::table_description::write_description;
 use super::table_settings::{Billing, Settings, SettingsInput};
@@ -201,7 +201,9 @@ fn key_schema(
         return refuse(&messages::undefined_key_attributes(&keys, &defined));
     };
     match elements {
-        [(hash, _), (range, _)] if hash == range => return refuse(messages::KEY_ATTRIBUTES_SHARE_NAME),
+        [(hash, _), (range, _)] if hash == range => {
+            return Err(ValidationError::KeyAttributesShareName.into());
+        }
         [(_, KeyType::Range), ..] => return refuse(messages::FIRST_KEY_NOT_HASH),
         [_, (_, KeyType::Hash)] => return refuse(messages::SECOND_KEY_NOT_RANGE),
         _ => {}
@@ -240,7 +242,7 @@ mod tests {
         assert_eq!(told(&[("a", Hash), ("a", Range)], &[("a", S)]), messages::KEY_ATTRIBUTE_UNDEFINED);
         assert_eq!(
             told(&[("a", Hash), ("a", Range)], &[("a", S), ("b", S)]),
-            messages::KEY_ATTRIBUTES_SHARE_NAME
+            ValidationError::KeyAttributesShareName.to_string()
         );
         assert_eq!(told(&[("a", Range)], &[("a", S)]), messages::FIRST_KEY_NOT_HASH);
         assert_eq!(told(&[("a", Hash), ("b", Hash)], &[("a", S), ("b", S)]), messages::SECOND_KEY_NOT_RANGE);

@@ -3,71 +3,55 @@
 use basalt_engine::DeleteItem;
 use basalt_engine::model::expression::ExpressionKind;
 
+use super::item_request::{ItemRequest, ItemRequestShape};
 use super::write_options::WriteOptionsInput;
 use crate::dynamodb::constraint::Constraints;
-use crate::dynamodb::error_map::{ApiError, Plane};
-use crate::dynamodb::expressions::{ExpressionParameters, ParameterNames};
-use crate::dynamodb::json::{AttributeMap, BodyError, Known, Place, Reader, Writer};
+use crate::dynamodb::error_map::ApiError;
+use crate::dynamodb::expressions::ParameterNames;
+use crate::dynamodb::json::{BodyError, Known, Reader};
 use crate::dynamodb::{Api, Operation};
 
-const PARAMETERS: ParameterNames = ParameterNames {
-    expressions: &[ExpressionKind::Condition],
-    legacy: &["Expected", "ConditionalOperator"],
+const REQUEST: ItemRequestShape = ItemRequestShape {
+    operation: "DeleteItem",
+    subject: ("Key", "key"),
+    parameters: ParameterNames {
+        expressions: &[ExpressionKind::Condition],
+        legacy: &["Expected", "ConditionalOperator"],
+    },
 };
 
 /// The members of a DeleteItem request.
 #[derive(Debug, Default)]
 pub(crate) struct DeleteItemInput {
-    table_name: Option<String>,
-    key: Option<AttributeMap>,
+    request: ItemRequest,
     options: WriteOptionsInput,
-    expressions: ExpressionParameters,
 }
 
 impl Operation for DeleteItemInput {
     const SHAPE: &'static str = "DeleteItemInput";
 
     fn read_member(&mut self, reader: &mut Reader<'_>, name: &str) -> Result<Known, BodyError> {
-        match name {
-            "TableName" => self.table_name = reader.owned_text()?,
-            "Key" => self.key = reader.attribute_map(Place::Member)?,
-            _ if self.options.read_member(reader, name)? == Known::Yes => {}
-            _ => return self.expressions.read_member(reader, name, &PARAMETERS),
+        match self.options.read_member(reader, name)? {
+            Known::Yes => Ok(Known::Yes),
+            Known::No => self.request.read_member(reader, name, &REQUEST),
         }
-        Ok(Known::Yes)
     }
 
     async fn run(self, api: &Api) -> Result<Vec<u8>, ApiError> {
         let mut constraints = Constraints::default();
         let options = self.options.check(&mut constraints);
-        constraints.table("tableName", &self.table_name);
-        constraints.required("key", &self.key);
-        constraints.finish()?;
-
-        self.expressions.check_use(&PARAMETERS)?;
-        let key = self.key.unwrap_or_default().checked_item()?;
+        let request = self.request.check(constraints, &REQUEST)?;
         let return_values = options.return_old()?;
-        self.expressions.refuse_legacy()?;
-        let expressions = self.expressions.parse()?;
-        let table_name = api.names.resolve(self.table_name.unwrap_or_default(), "DeleteItem")?;
+        let request = request.resolve(api)?;
 
         let delete = DeleteItem {
-            table_name: table_name.clone(),
-            key,
-            condition: expressions.condition,
+            table_name: request.table_name.clone(),
+            key: request.subject,
+            condition: request.expressions.condition,
             return_values,
             return_values_on_condition_check_failure: options.on_failure,
         };
-        let output = api
-            .engine
-            .delete_item(delete)
-            .await
-            .map_err(|error| ApiError::from_engine(error, Plane::Data))?;
-        let mut writer = Writer::default();
-        let mut members = writer.object();
-        members.item("Attributes", output.attributes.as_ref())?;
-        members.consumed_capacity(options.capacity, &table_name, output.capacity);
-        drop(members);
-        Ok(writer.into_bytes())
+        let output = api.engine.delete_item(delete).await.map_err(ApiError::from_item_operation)?;
+        options.write_reply(&request.table_name, output.attributes.as_ref(), output.capacity)
     }
 }

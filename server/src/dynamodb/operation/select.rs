@@ -1,12 +1,11 @@
-//! What Query and Scan share: which attributes they return, how fresh, and how a page is written.
+//! Select: which attributes Query and Scan return, given what else the request has.
 
-use basalt_engine::{Consistency, ResultPage, Select};
+use basalt_engine::Select;
 
-use crate::dynamodb::constraint::{Constraints, Enumeration};
+use super::page_request::Reading;
+use crate::dynamodb::constraint::Enumeration;
 use crate::dynamodb::error_map::ApiError;
-use crate::dynamodb::json::Writer;
 use crate::dynamodb::messages;
-use crate::dynamodb::reply::ReturnConsumedCapacity;
 
 /// The names of Select, as DynamoDB prints them.
 pub(super) const SELECT: Enumeration<Select> = Enumeration(&[
@@ -15,33 +14,6 @@ pub(super) const SELECT: Enumeration<Select> = Enumeration(&[
     ("ALL_ATTRIBUTES", Select::AllAttributes),
     ("ALL_PROJECTED_ATTRIBUTES", Select::AllProjectedAttributes),
 ]);
-
-/// Which of the two operations words a fault.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Reading {
-    Query,
-    Scan,
-}
-
-/// The freshness that ConsistentRead asks for.
-pub(super) fn consistency(consistent_read: Option<bool>) -> Consistency {
-    match consistent_read {
-        Some(true) => Consistency::Strong,
-        Some(false) | None => Consistency::Eventual,
-    }
-}
-
-/// A page's limit, which must be at least 1. Query tells it in the newer form, without the value.
-pub(super) fn check_limit(constraints: &mut Constraints, reading: Reading, limit: Option<i64>) {
-    match reading {
-        Reading::Scan => constraints.number("limit", limit, 1..=i64::MAX),
-        Reading::Query => {
-            if limit.is_some_and(|limit| limit < 1) {
-                constraints.add(messages::violation_without_value("Limit", messages::value_at_least(1)));
-            }
-        }
-    }
-}
 
 /// What to select, given what else the request has.
 pub(super) fn select(
@@ -70,33 +42,6 @@ pub(super) fn select(
         }
         (Some(select), _) => Ok(select),
     }
-}
-
-/// The limit as the engine takes it; more than it can count is no limit.
-pub(super) fn limit(limit: Option<i64>) -> Option<u32> {
-    limit.and_then(|limit| u32::try_from(limit).ok())
-}
-
-/// Writes the reply of a query or scan.
-pub(super) fn write_page(
-    page: &ResultPage,
-    select: Select,
-    capacity: ReturnConsumedCapacity,
-    table_name: &str,
-) -> Result<Vec<u8>, ApiError> {
-    let mut writer = Writer::default();
-    let mut members = writer.object();
-    if select != Select::Count {
-        members.items("Items", &page.items)?;
-    }
-    members.value_of("Count").display(page.count);
-    members.value_of("ScannedCount").display(page.scanned_count);
-    if let Some(key) = &page.last_evaluated_key {
-        members.value_of("LastEvaluatedKey").attributes(key);
-    }
-    members.consumed_capacity(capacity, table_name, page.capacity);
-    drop(members);
-    Ok(writer.into_bytes())
 }
 
 #[cfg(test)]

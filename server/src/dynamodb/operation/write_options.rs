@@ -1,14 +1,13 @@
 //! What PutItem, UpdateItem and DeleteItem may be asked to answer with.
 
-use basalt_engine::{ReturnOld, ReturnValues};
+use basalt_engine::model::EncodedItem;
+use basalt_engine::{CapacityUnits, ReturnOld, ReturnValues};
 
 use crate::dynamodb::constraint::{Constraints, Enumeration};
 use crate::dynamodb::error_map::ApiError;
-use crate::dynamodb::json::{BodyError, Known, Reader};
+use crate::dynamodb::json::{BodyError, Known, Reader, Writer};
 use crate::dynamodb::messages;
-use crate::dynamodb::reply::{
-    RETURN_CONSUMED_CAPACITY, RETURN_ITEM_COLLECTION_METRICS, ReturnConsumedCapacity,
-};
+use crate::dynamodb::reply::{RETURN_ITEM_COLLECTION_METRICS, ReturnConsumedCapacity};
 
 const RETURN_VALUES: Enumeration<ReturnValues> = Enumeration(&[
     ("ALL_NEW", ReturnValues::AllNew),
@@ -53,11 +52,7 @@ impl WriteOptionsInput {
 
     /// Understands the members; violations go to `constraints`.
     pub(super) fn check(&self, constraints: &mut Constraints) -> WriteOptions {
-        let capacity = constraints.enumeration(
-            "returnConsumedCapacity",
-            self.return_consumed_capacity.as_deref(),
-            &RETURN_CONSUMED_CAPACITY,
-        );
+        let capacity = ReturnConsumedCapacity::check(self.return_consumed_capacity.as_deref(), constraints);
         let return_values =
             constraints.enumeration("returnValues", self.return_values.as_deref(), &RETURN_VALUES);
         let on_failure = constraints.enumeration(
@@ -73,7 +68,7 @@ impl WriteOptionsInput {
         WriteOptions {
             return_values: return_values.unwrap_or_default(),
             on_failure: on_failure.unwrap_or_default(),
-            capacity: capacity.unwrap_or_default(),
+            capacity,
         }
     }
 }
@@ -86,5 +81,20 @@ impl WriteOptions {
             ReturnValues::AllOld => Ok(ReturnOld::AllOld),
             _ => Err(ApiError::validation(messages::RETURN_VALUES_NOT_OLD)),
         }
+    }
+
+    /// Writes the reply of a write.
+    pub(super) fn write_reply(
+        self,
+        table_name: &str,
+        attributes: Option<&EncodedItem>,
+        capacity: CapacityUnits,
+    ) -> Result<Vec<u8>, ApiError> {
+        let mut writer = Writer::default();
+        let mut members = writer.object();
+        members.item("Attributes", attributes)?;
+        members.consumed_capacity(self.capacity, table_name, capacity);
+        drop(members);
+        Ok(writer.into_bytes())
     }
 }
