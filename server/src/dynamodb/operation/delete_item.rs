@@ -3,9 +3,8 @@
 use basalt_engine::DeleteItem;
 use basalt_engine::model::expression::ExpressionKind;
 
-use super::item_request::{ItemRequest, ItemRequestShape};
-use super::write_options::WriteOptionsInput;
-use crate::dynamodb::constraint::Constraints;
+use super::item_request::ItemRequestShape;
+use super::write_request::WriteRequest;
 use crate::dynamodb::error_map::ApiError;
 use crate::dynamodb::expressions::ParameterNames;
 use crate::dynamodb::json::{BodyError, Known, Reader};
@@ -22,25 +21,17 @@ const REQUEST: ItemRequestShape = ItemRequestShape {
 
 /// The members of a DeleteItem request.
 #[derive(Debug, Default)]
-pub(crate) struct DeleteItemInput {
-    request: ItemRequest,
-    options: WriteOptionsInput,
-}
+pub(crate) struct DeleteItemInput(WriteRequest);
 
 impl Operation for DeleteItemInput {
     const SHAPE: &'static str = "DeleteItemInput";
 
     fn read_member(&mut self, reader: &mut Reader<'_>, name: &str) -> Result<Known, BodyError> {
-        match self.options.read_member(reader, name)? {
-            Known::Yes => Ok(Known::Yes),
-            Known::No => self.request.read_member(reader, name, &REQUEST),
-        }
+        self.0.read_member(reader, name, &REQUEST)
     }
 
     async fn run(self, api: &Api) -> Result<Vec<u8>, ApiError> {
-        let mut constraints = Constraints::default();
-        let options = self.options.check(&mut constraints);
-        let request = self.request.check(constraints, &REQUEST)?;
+        let (request, options) = self.0.check(&REQUEST)?;
         let return_values = options.return_old()?;
         let request = request.resolve(api)?;
 

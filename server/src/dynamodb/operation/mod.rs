@@ -25,7 +25,7 @@ mod table_settings;
 mod tags;
 mod update_item;
 mod update_table;
-mod write_options;
+mod write_request;
 
 pub(super) use batch_get_item::BatchGetItemInput;
 pub(super) use batch_write_item::BatchWriteItemInput;

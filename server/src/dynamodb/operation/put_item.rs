@@ -5,9 +5,8 @@ use basalt_engine::model::ValueError;
 use basalt_engine::model::expression::ExpressionKind;
 use basalt_engine::model::size::ITEM_BYTES_MAX;
 
-use super::item_request::{ItemRequest, ItemRequestShape};
-use super::write_options::WriteOptionsInput;
-use crate::dynamodb::constraint::Constraints;
+use super::item_request::ItemRequestShape;
+use super::write_request::WriteRequest;
 use crate::dynamodb::error_map::ApiError;
 use crate::dynamodb::expressions::ParameterNames;
 use crate::dynamodb::json::{BodyError, Known, Reader};
@@ -24,25 +23,17 @@ const REQUEST: ItemRequestShape = ItemRequestShape {
 
 /// The members of a PutItem request.
 #[derive(Debug, Default)]
-pub(crate) struct PutItemInput {
-    request: ItemRequest,
-    options: WriteOptionsInput,
-}
+pub(crate) struct PutItemInput(WriteRequest);
 
 impl Operation for PutItemInput {
     const SHAPE: &'static str = "PutItemInput";
 
     fn read_member(&mut self, reader: &mut Reader<'_>, name: &str) -> Result<Known, BodyError> {
-        match self.options.read_member(reader, name)? {
-            Known::Yes => Ok(Known::Yes),
-            Known::No => self.request.read_member(reader, name, &REQUEST),
-        }
+        self.0.read_member(reader, name, &REQUEST)
     }
 
     async fn run(self, api: &Api) -> Result<Vec<u8>, ApiError> {
-        let mut constraints = Constraints::default();
-        let options = self.options.check(&mut constraints);
-        let request = self.request.check(constraints, &REQUEST)?;
+        let (request, options) = self.0.check(&REQUEST)?;
         let return_values = options.return_old()?;
         if request.subject.size_bytes() > ITEM_BYTES_MAX {
             return Err(ValueError::ItemTooLarge.into());

@@ -3,9 +3,8 @@
 use basalt_engine::UpdateItem;
 use basalt_engine::model::expression::ExpressionKind;
 
-use super::item_request::{ItemRequest, ItemRequestShape};
-use super::write_options::WriteOptionsInput;
-use crate::dynamodb::constraint::Constraints;
+use super::item_request::ItemRequestShape;
+use super::write_request::WriteRequest;
 use crate::dynamodb::error_map::ApiError;
 use crate::dynamodb::expressions::ParameterNames;
 use crate::dynamodb::json::{BodyError, Known, Reader};
@@ -22,25 +21,18 @@ const REQUEST: ItemRequestShape = ItemRequestShape {
 
 /// The members of an UpdateItem request.
 #[derive(Debug, Default)]
-pub(crate) struct UpdateItemInput {
-    request: ItemRequest,
-    options: WriteOptionsInput,
-}
+pub(crate) struct UpdateItemInput(WriteRequest);
 
 impl Operation for UpdateItemInput {
     const SHAPE: &'static str = "UpdateItemInput";
 
     fn read_member(&mut self, reader: &mut Reader<'_>, name: &str) -> Result<Known, BodyError> {
-        match self.options.read_member(reader, name)? {
-            Known::Yes => Ok(Known::Yes),
-            Known::No => self.request.read_member(reader, name, &REQUEST),
-        }
+        self.0.read_member(reader, name, &REQUEST)
     }
 
     async fn run(self, api: &Api) -> Result<Vec<u8>, ApiError> {
-        let mut constraints = Constraints::default();
-        let options = self.options.check(&mut constraints);
-        let request = self.request.check(constraints, &REQUEST)?.resolve(api)?;
+        let (request, options) = self.0.check(&REQUEST)?;
+        let request = request.resolve(api)?;
 
         let update = UpdateItem {
             table_name: request.table_name.clone(),

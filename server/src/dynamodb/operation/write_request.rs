@@ -1,8 +1,10 @@
-//! What PutItem, UpdateItem and DeleteItem may be asked to answer with.
+//! What PutItem, UpdateItem and DeleteItem have in common beyond naming an item: what they may be asked to answer
+//! with.
 
 use basalt_engine::model::EncodedItem;
 use basalt_engine::{CapacityUnits, ReturnOld, ReturnValues};
 
+use super::item_request::{CheckedItemRequest, ItemRequest, ItemRequestShape};
 use crate::dynamodb::constraint::{Constraints, Enumeration};
 use crate::dynamodb::error_map::ApiError;
 use crate::dynamodb::json::{BodyError, Known, Reader, Writer};
@@ -19,16 +21,22 @@ const RETURN_VALUES: Enumeration<ReturnValues> = Enumeration(&[
 const RETURN_OLD: Enumeration<ReturnOld> =
     Enumeration(&[("ALL_OLD", ReturnOld::AllOld), ("NONE", ReturnOld::None)]);
 
-/// The members as they stand in the request.
+/// A request to write an item, as it stands in the body.
 #[derive(Debug, Default)]
-pub(super) struct WriteOptionsInput {
+pub(super) struct WriteRequest {
+    request: ItemRequest,
+    options: WriteOptionsInput,
+}
+
+#[derive(Debug, Default)]
+struct WriteOptionsInput {
     return_values: Option<String>,
     return_values_on_failure: Option<String>,
     return_consumed_capacity: Option<String>,
     return_item_collection_metrics: Option<String>,
 }
 
-/// The members, understood.
+/// What to answer with.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct WriteOptions {
     pub(super) return_values: ReturnValues,
@@ -36,9 +44,33 @@ pub(super) struct WriteOptions {
     pub(super) capacity: ReturnConsumedCapacity,
 }
 
-impl WriteOptionsInput {
+impl WriteRequest {
     /// Reads the value of one of the members.
-    pub(super) fn read_member(&mut self, reader: &mut Reader<'_>, name: &str) -> Result<Known, BodyError> {
+    pub(super) fn read_member(
+        &mut self,
+        reader: &mut Reader<'_>,
+        name: &str,
+        shape: &ItemRequestShape,
+    ) -> Result<Known, BodyError> {
+        match self.options.read_member(reader, name)? {
+            Known::Yes => Ok(Known::Yes),
+            Known::No => self.request.read_member(reader, name, shape),
+        }
+    }
+
+    /// Checks the members and the values.
+    pub(super) fn check(
+        self,
+        shape: &'static ItemRequestShape,
+    ) -> Result<(CheckedItemRequest, WriteOptions), ApiError> {
+        let mut constraints = Constraints::default();
+        let options = self.options.check(&mut constraints);
+        Ok((self.request.check(constraints, shape)?, options))
+    }
+}
+
+impl WriteOptionsInput {
+    fn read_member(&mut self, reader: &mut Reader<'_>, name: &str) -> Result<Known, BodyError> {
         let member = match name {
             "ReturnValues" => &mut self.return_values,
             "ReturnValuesOnConditionCheckFailure" => &mut self.return_values_on_failure,
@@ -51,7 +83,7 @@ impl WriteOptionsInput {
     }
 
     /// Understands the members; violations go to `constraints`.
-    pub(super) fn check(&self, constraints: &mut Constraints) -> WriteOptions {
+    fn check(&self, constraints: &mut Constraints) -> WriteOptions {
         let capacity = ReturnConsumedCapacity::check(self.return_consumed_capacity.as_deref(), constraints);
         let return_values =
             constraints.enumeration("returnValues", self.return_values.as_deref(), &RETURN_VALUES);
