@@ -71,13 +71,17 @@ fn open_row<'a>(what: &'static str, row: &'a [u8]) -> Result<Reader<'a>, DecodeE
 }
 
 /// The byte of an enumeration value.
-fn byte_of<T: PartialEq>(values: &[(T, u8)], value: T) -> u8 {
+pub(crate) fn byte_of<T: PartialEq>(values: &[(T, u8)], value: T) -> u8 {
     let listed = values.iter().find(|(listed, _)| *listed == value);
     listed.map(|(_, byte)| *byte).expect("every value is listed")
 }
 
 /// The enumeration value whose byte is `byte`; enumerations of rows are numbered without gaps.
-fn enumerated<T: Copy>(field: &'static str, values: &[(T, u8)], byte: u8) -> Result<T, DecodeError> {
+pub(crate) fn enumerated<T: Copy>(
+    field: &'static str,
+    values: &[(T, u8)],
+    byte: u8,
+) -> Result<T, DecodeError> {
     let found = values.iter().find(|(_, value)| *value == byte);
     found.map(|(value, _)| *value).ok_or(DecodeError::OutOfRange {
         field,

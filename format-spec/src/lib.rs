@@ -27,7 +27,10 @@ pub mod number;
 pub mod outbox;
 pub mod page;
 pub mod received;
+pub mod stream_iterator;
+pub mod stream_record;
 pub mod superblock;
+pub mod time_to_live;
 pub mod wal;
 
 pub use bytes::{Put, Reader};

@@ -19,6 +19,8 @@ mod items;
 mod keys;
 mod node;
 mod partition_file;
+mod streams;
+mod time_to_live;
 mod wal;
 
 /// What a Markdown table must say.
@@ -74,7 +76,7 @@ pub(crate) struct Sample {
 pub(crate) fn tables() -> Vec<Table> {
     use basalt_format::{
         backfill, catalog, data_directory, extent, item_encoding, key_encoding, number, outbox, page,
-        received, superblock, wal,
+        received, stream_iterator, stream_record, superblock, time_to_live, wal,
     };
     vec![
         Table::constants("key_encoding.md", "key_tags", key_encoding::TAGS),
@@ -113,6 +115,21 @@ pub(crate) fn tables() -> Vec<Table> {
         Table::fields("page.md", "leaf_cell", page::LEAF_CELL_LAYOUT),
         Table::fields("page.md", "overflow_payload", page::OVERFLOW_PAYLOAD_LAYOUT),
         Table::constants("page.md", "page_constants", page::PAGE_CONSTANTS),
+        Table::fields("stream_record.md", "stream_key", stream_record::STREAM_KEY_LAYOUT),
+        Table::constants("stream_record.md", "stream_record_limits", stream_record::STREAM_RECORD_LIMITS),
+        Table::fields("stream_record.md", "stream_record", stream_record::STREAM_RECORD_LAYOUT),
+        Table::constants("stream_record.md", "stream_events", stream_record::STREAM_EVENTS),
+        Table::constants("stream_record.md", "stream_causes", stream_record::STREAM_CAUSES),
+        Table::constants("stream_record.md", "stream_images", stream_record::STREAM_IMAGES),
+        Table::fields("stream_record.md", "stream_horizon", stream_record::STREAM_HORIZON_LAYOUT),
+        Table::fields("stream_record.md", "stream_iterator", stream_iterator::STREAM_ITERATOR_LAYOUT),
+        Table::fields("time_to_live.md", "time_to_live_key", time_to_live::TIME_TO_LIVE_KEY_LAYOUT),
+        Table::fields("time_to_live.md", "time_to_live_progress", time_to_live::TIME_TO_LIVE_PROGRESS_LAYOUT),
+        Table::constants(
+            "time_to_live.md",
+            "time_to_live_progress_states",
+            time_to_live::TIME_TO_LIVE_PROGRESS_STATES,
+        ),
         Table::fields("wal.md", "segment_header", wal::SEGMENT_HEADER_LAYOUT),
         Table::fields("wal.md", "frame_header", wal::FRAME_HEADER_LAYOUT),
         Table::fields("wal.md", "record_header", wal::RECORD_HEADER_LAYOUT),
@@ -130,6 +147,8 @@ pub(crate) fn samples() -> Vec<Sample> {
         global_index::samples(),
         node::samples(),
         partition_file::samples(),
+        streams::samples(),
+        time_to_live::samples(),
         wal::samples(),
     ]
     .into_iter()
