@@ -202,8 +202,11 @@ async fn write(
         if random.chance(300) {
             let filler = vec![7; random.index(20 << 10)];
             let lonely = &partitions[random.index(partitions.len())];
-            let put = lonely.write(|_, batch| Ok(batch.put(b"filler", filler.clone()))).await;
-            drop(put.map_err(text)?);
+            let put = lonely.write(|_, batch| {
+                batch.put(b"filler", filler.clone());
+                Ok(())
+            });
+            drop(put.await.map_err(text)?);
         }
         let number = {
             let mut model = model.borrow_mut();
