@@ -44,6 +44,7 @@
 
 mod blocking;
 mod catalog;
+mod derive;
 mod engine;
 mod error;
 mod open_error;
@@ -60,7 +61,11 @@ pub use basalt_model::{CapacityUnits, Consistency, ScanSegment};
 pub use basalt_runtime as runtime;
 pub use basalt_storage::StoreMetrics;
 pub use blocking::BlockingEngine;
-pub use catalog::{BillingMode, DeletionProtection, OnDemandMaximum, TableClass, TableId};
+pub use catalog::{
+    BillingMode, DeletionProtection, GlobalIndexDefinition, IndexProjection, IndexStatus, IndexThroughput,
+    LocalIndexDefinition, OnDemandMaximum, ProvisionedThroughput, StreamDescription, StreamViewType,
+    TableClass, TableId, WarmThroughput,
+};
 pub use engine::Engine;
 pub use error::{Error, ErrorKind, TableChange, ValidationError};
 pub use open_error::{OpenError, OpenErrorKind};

@@ -7,12 +7,19 @@
 //!
 //! Bytes: `spec/catalog.md`.
 
+mod index_part;
 mod key;
 mod partition_row;
+mod stream_part;
 mod table_row;
 
+pub use index_part::{
+    GLOBAL_INDEXES_MAX, GlobalIndexPart, INDEX_KEY_ATTRIBUTES_MAX, INDEX_STATUSES, IndexStatus,
+    LOCAL_INDEXES_MAX, LocalIndexPart, PROJECTION_KINDS, Projection,
+};
 pub use key::{CatalogKey, KIND_COUNTERS, KIND_PARTITION, KIND_TABLE, KINDS};
 pub use partition_row::{PARTITION_ROW_LAYOUT, PARTITION_STATES, PartitionRow, PartitionState};
+pub use stream_part::{STREAM_VIEWS, STREAMS_MAX, StreamPart, StreamView};
 pub use table_row::{
     AttributeDefinition, BILLING_MODES, Billing, CapacityPair, TABLE_CLASSES, TABLE_ROW_LAYOUT,
     TABLE_STATUSES, TableClass, TableRow, TableStatus,

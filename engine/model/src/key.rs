@@ -22,7 +22,7 @@ pub const PARTITION_KEY_BYTES_MAX: usize = 2048;
 /// The longest sort key, in bytes of text or binary.
 pub const SORT_KEY_BYTES_MAX: usize = 1024;
 /// Room that is enough for most keys, so that encoding one allocates once.
-const KEY_BYTES_USUAL: usize = 96;
+pub(crate) const KEY_BYTES_USUAL: usize = 96;
 
 /// The types that a key attribute may have.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -213,6 +213,16 @@ pub enum KeyError {
         /// Text or bytes.
         kind: ScalarKind,
     },
+    /// A key attribute of an index is an empty text or byte string in an item to be written.
+    #[error("{}", messages::empty_index_key_value(.name, .kind.value_kind(), .index_name))]
+    IndexEmpty {
+        /// The attribute.
+        name: String,
+        /// Text or bytes.
+        kind: ScalarKind,
+        /// The index.
+        index_name: String,
+    },
     /// The partition key is longer than 2048 bytes.
     #[error("{}", messages::PARTITION_KEY_TOO_LONG)]
     PartitionKeyTooLong,
@@ -256,7 +266,7 @@ impl KeyValue {
         }
     }
 
-    fn part(&self) -> KeyPart<'_> {
+    pub(crate) fn part(&self) -> KeyPart<'_> {
         match self {
             Self::S(text) => KeyPart::S(Cow::Borrowed(text)),
             Self::N(number) => KeyPart::N(number.decimal()),
@@ -313,6 +323,11 @@ pub enum SortCondition {
 pub struct KeyBytes(Vec<u8>);
 
 impl KeyBytes {
+    /// Takes bytes that begin with tag and hash.
+    pub(crate) fn from_encoded(key: Vec<u8>) -> Self {
+        Self(key)
+    }
+
     /// The hash of the partition key, which says whose partition the key belongs to.
     pub fn hash(&self) -> u64 {
         let (_, hash, _) = key_encoding::decode_hashed(&self.0).expect("every key begins with tag and hash");
@@ -369,6 +384,10 @@ impl KeyCodec {
         &self.schema
     }
 
+    pub(crate) fn hasher(&self) -> &KeyHasher {
+        &self.hasher
+    }
+
     /// The key of a whole item; checks its key attributes.
     pub fn encode_item(&self, item: &Item) -> Result<KeyBytes, KeyError> {
         self.schema.parts_of_item(item).map(|parts| self.encode_parts(&parts))
@@ -406,31 +425,7 @@ impl KeyCodec {
 
     /// The keys of one item collection, or those of them whose sort key meets a condition.
     pub fn query_range(&self, partition_key: &KeyValue, condition: Option<&SortCondition>) -> KeyBytesRange {
-        let (prefix, _) = self.partition_prefix(partition_key);
-        let at = |value: &KeyValue| {
-            let mut key = prefix.clone();
-            key_encoding::encode_part(&value.part(), &mut key);
-            key
-        };
-        let behind = |value: &KeyValue| key_encoding::prefix_end(at(value));
-        let (start, end) = match condition {
-            None => (None, None),
-            Some(SortCondition::Equal(value)) => (Some(at(value)), Some(behind(value))),
-            Some(SortCondition::Less(value)) => (None, Some(at(value))),
-            Some(SortCondition::LessOrEqual(value)) => (None, Some(behind(value))),
-            Some(SortCondition::Greater(value)) => (Some(behind(value)), None),
-            Some(SortCondition::GreaterOrEqual(value)) => (Some(at(value)), None),
-            Some(SortCondition::Between(low, high)) => (Some(at(low)), Some(behind(high))),
-            Some(SortCondition::BeginsWith(bytes)) => {
-                let mut start = prefix.clone();
-                key_encoding::encode_part_prefix(bytes, &mut start);
-                (Some(start.clone()), Some(key_encoding::prefix_end(start)))
-            }
-        };
-        KeyBytesRange {
-            start: start.unwrap_or_else(|| prefix.clone()),
-            end: end.unwrap_or_else(|| key_encoding::prefix_end(prefix.clone())),
-        }
+        range_within(self.partition_prefix(partition_key).0, condition)
     }
 
     fn encode_parts(&self, parts: &KeyParts<'_>) -> KeyBytes {
@@ -480,8 +475,36 @@ pub fn item_range(first_hash: u64, last_hash: u64) -> KeyBytesRange {
     KeyBytesRange { start, end }
 }
 
+/// The keys that begin with `prefix`, or those of them whose next part meets a condition.
+pub(crate) fn range_within(prefix: Vec<u8>, condition: Option<&SortCondition>) -> KeyBytesRange {
+    let at = |value: &KeyValue| {
+        let mut key = prefix.clone();
+        key_encoding::encode_part(&value.part(), &mut key);
+        key
+    };
+    let behind = |value: &KeyValue| key_encoding::prefix_end(at(value));
+    let (start, end) = match condition {
+        None => (None, None),
+        Some(SortCondition::Equal(value)) => (Some(at(value)), Some(behind(value))),
+        Some(SortCondition::Less(value)) => (None, Some(at(value))),
+        Some(SortCondition::LessOrEqual(value)) => (None, Some(behind(value))),
+        Some(SortCondition::Greater(value)) => (Some(behind(value)), None),
+        Some(SortCondition::GreaterOrEqual(value)) => (Some(at(value)), None),
+        Some(SortCondition::Between(low, high)) => (Some(at(low)), Some(behind(high))),
+        Some(SortCondition::BeginsWith(bytes)) => {
+            let mut start = prefix.clone();
+            key_encoding::encode_part_prefix(bytes, &mut start);
+            (Some(start.clone()), Some(key_encoding::prefix_end(start)))
+        }
+    };
+    KeyBytesRange {
+        start: start.unwrap_or_else(|| prefix.clone()),
+        end: end.unwrap_or_else(|| key_encoding::prefix_end(prefix.clone())),
+    }
+}
+
 /// The value as part of a key, if it has the type.
-fn part_of(value: &Value, kind: ScalarKind) -> Option<KeyPart<'_>> {
+pub(crate) fn part_of(value: &Value, kind: ScalarKind) -> Option<KeyPart<'_>> {
     match (value, kind) {
         (Value::S(text), ScalarKind::S) => Some(KeyPart::S(Cow::Borrowed(text))),
         (Value::N(number), ScalarKind::N) => Some(KeyPart::N(number.decimal())),
@@ -490,7 +513,7 @@ fn part_of(value: &Value, kind: ScalarKind) -> Option<KeyPart<'_>> {
     }
 }
 
-fn value_of(part: KeyPart<'_>) -> Value {
+pub(crate) fn value_of(part: KeyPart<'_>) -> Value {
     match part {
         KeyPart::S(text) => Value::S(text.into_owned()),
         KeyPart::N(number) => Value::N(number.into()),
@@ -499,7 +522,7 @@ fn value_of(part: KeyPart<'_>) -> Value {
 }
 
 /// The length of text or bytes; numbers have no length that is limited.
-fn byte_length(part: &KeyPart<'_>) -> Option<usize> {
+pub(crate) fn byte_length(part: &KeyPart<'_>) -> Option<usize> {
     match part {
         KeyPart::S(text) => Some(text.len()),
         KeyPart::B(bytes) => Some(bytes.len()),

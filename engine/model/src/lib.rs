@@ -6,6 +6,7 @@
 #![warn(missing_docs)]
 
 pub mod expression;
+pub mod index_key;
 pub mod item;
 pub mod item_ref;
 pub mod key;
@@ -16,6 +17,7 @@ pub mod size;
 pub mod validate;
 pub mod value;
 
+pub use index_key::{INDEX_KEY_ATTRIBUTES_MAX, IndexKeyCodec, IndexKeyCondition, IndexKeySchema};
 pub use item::{EncodedItem, Item};
 pub use item_ref::{ItemRef, ListRef, MapRef, SetRef, ValueRef};
 pub use key::{

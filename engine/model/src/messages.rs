@@ -61,6 +61,16 @@ pub fn empty_key_value(name: &str, kind: ValueKind) -> String {
     )
 }
 
+/// An attribute of an item to be written is an empty text or byte string and would be part of an index's key.
+pub fn empty_index_key_value(name: &str, kind: ValueKind, index_name: &str) -> String {
+    let kind = if kind == ValueKind::B { "binary" } else { "string" };
+    format!(
+        "One or more parameter values are not valid. A value specified for a secondary index key is not supported. \
+         The AttributeValue for a key attribute cannot contain an empty {kind} value. IndexName: {index_name}, \
+         IndexKey: {name}"
+    )
+}
+
 /// A partition key is too long; the missing space is DynamoDB's.
 pub const PARTITION_KEY_TOO_LONG: &str = "One or more parameter values were invalid: Size of hashkey has exceeded the maximum size limit of2048 bytes";
 /// A sort key is too long.

@@ -3,11 +3,14 @@
 use std::sync::Arc;
 
 use basalt_format::key_encoding::SECRET_BYTES;
-use basalt_model::{KeyCodec, KeySchema};
+use basalt_model::{IndexKeyCodec, KeyCodec, KeySchema};
 use basalt_runtime::Handle;
 use basalt_storage::PartitionId;
 
-use super::{Table, TableId, TablePartition, TableSettings, equal_hash_ranges};
+use super::{
+    GlobalIndex, GlobalIndexDefinition, IndexStatus, LocalIndex, LocalIndexDefinition, StreamDescription,
+    StreamViewType, Table, TableId, TablePartition, TableSettings, equal_hash_ranges,
+};
 
 /// The next number of a table or partition. Numbers are never given twice.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -22,64 +25,113 @@ impl NextNumber {
         self.0 = number.checked_add(1).expect("fewer than 2^64 tables and partitions are ever made");
         number
     }
+
+    /// A partition a range, the ranges cutting the hash space into equal parts.
+    fn take_partitions(&mut self, count: u16) -> Vec<TablePartition> {
+        let partition = |(hash_first, hash_last)| TablePartition {
+            id: PartitionId::new(self.take()),
+            hash_first,
+            hash_last,
+        };
+        equal_hash_ranges(count).map(partition).collect()
+    }
+}
+
+/// What a client wants a new table to be.
+#[derive(Debug, Clone)]
+pub(crate) struct TableDefinition {
+    pub(crate) name: Arc<str>,
+    pub(crate) schema: KeySchema,
+    pub(crate) settings: TableSettings,
+    pub(crate) local_indexes: Vec<LocalIndexDefinition>,
+    pub(crate) global_indexes: Vec<GlobalIndexDefinition>,
+    pub(crate) stream: Option<StreamViewType>,
 }
 
 /// What is decided of a table before its catalog entry.
 #[derive(Debug, Clone)]
 pub(crate) struct TableDraft {
-    name: Arc<str>,
+    definition: TableDefinition,
     id: TableId,
     created_unix_us: u64,
-    schema: KeySchema,
     hash_secret: [u8; SECRET_BYTES],
-    settings: TableSettings,
     partition_count: u16,
 }
 
 impl TableDraft {
     /// Chooses the table's identity and secret by the shard's entropy.
-    pub(crate) fn new(
-        name: Arc<str>,
-        schema: KeySchema,
-        settings: TableSettings,
-        partition_count: u16,
-        handle: &Handle,
-    ) -> Self {
+    pub(crate) fn new(definition: TableDefinition, partition_count: u16, handle: &Handle) -> Self {
         let random = || {
             let mut bytes = [0; 16];
             handle.fill_entropy(&mut bytes);
             bytes
         };
         Self {
-            name,
+            definition,
             id: TableId::from_entropy(random()),
             created_unix_us: handle.unix_time().as_micros(),
-            schema,
             hash_secret: random(),
-            settings,
             partition_count,
         }
     }
 
-    /// The table, with a number for it and for each partition.
+    /// The table, with a number for it, each index and each partition.
     pub(crate) fn number(&self, next: &mut NextNumber) -> Table {
+        let definition = &self.definition;
         let number = next.take();
-        let partitions = equal_hash_ranges(self.partition_count)
-            .map(|(hash_first, hash_last)| TablePartition {
-                id: PartitionId::new(next.take()),
-                hash_first,
-                hash_last,
-            })
-            .collect();
+        let partitions = next.take_partitions(self.partition_count);
+        let keys = KeyCodec::new(definition.schema.clone(), &self.hash_secret);
+        // There is nothing to bring into an index that is made with its table.
+        let mut numbered = |index: &GlobalIndexDefinition| {
+            Arc::new(GlobalIndex::number(index, IndexStatus::Active, &keys, self.partition_count, next))
+        };
+        let global_indexes = definition.global_indexes.iter().map(&mut numbered).collect();
+        let local_indexes = definition.local_indexes.iter().enumerate();
+        let local_indexes =
+            local_indexes.map(|(position, index)| LocalIndex::new(position, index, &keys)).collect();
         Table {
-            name: Arc::clone(&self.name),
+            name: Arc::clone(&definition.name),
             id: self.id,
             number,
             created_unix_us: self.created_unix_us,
             hash_secret: self.hash_secret,
-            keys: KeyCodec::new(self.schema.clone(), &self.hash_secret),
-            settings: self.settings.clone(),
+            keys,
+            settings: definition.settings.clone(),
+            local_indexes,
+            global_indexes,
+            streams: definition.stream.map(|view_type| self.first_stream(view_type)).into_iter().collect(),
+            time_to_live: None,
             partitions,
+        }
+    }
+
+    fn first_stream(&self, view_type: StreamViewType) -> StreamDescription {
+        StreamDescription {
+            number: 1,
+            created_unix_us: self.created_unix_us,
+            view_type,
+            disabled_unix_us: None,
+        }
+    }
+}
+
+impl GlobalIndex {
+    /// A new index of a table with `table_keys`, with a number for it and for each partition.
+    pub(crate) fn number(
+        definition: &GlobalIndexDefinition,
+        status: IndexStatus,
+        table_keys: &KeyCodec,
+        partition_count: u16,
+        next: &mut NextNumber,
+    ) -> Self {
+        Self {
+            name: definition.index_name.as_str().into(),
+            number: next.take(),
+            keys: IndexKeyCodec::global(definition.key_schema.clone(), table_keys),
+            projection: definition.projection.clone(),
+            status,
+            throughput: definition.throughput,
+            partitions: next.take_partitions(partition_count),
         }
     }
 }

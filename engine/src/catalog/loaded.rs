@@ -1,6 +1,6 @@
 //! The catalog as a start finds it: read whole from partition 0, and checked before anything is believed.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, sync::Arc};
 
 use basalt_format::{
     DecodeError,
@@ -32,34 +32,66 @@ impl LoadedCatalog {
         Ok(Self::assemble(rows?)?)
     }
 
-    /// Gives each table its partitions; every partition must have a table, and each table the whole hash space.
+    /// Gives each table and index its partitions: all of them, and to each the whole hash space.
     fn assemble(rows: Rows) -> Result<Self, DecodeError> {
         rows.check_numbers()?;
-        let mut tables: BTreeMap<u64, Table> =
-            rows.tables.into_iter().map(|table| (table.number, table)).collect();
+        let mut found = FoundPartitions::of_rows(&rows.partitions);
+        let mut tables = rows.tables;
         let mut specs = Vec::new();
-        for (number, row) in rows.partitions {
-            let table = tables.get_mut(&row.table_number).ok_or(damaged("every partition has a table"))?;
-            let id = PartitionId::new(number);
-            let partition = TablePartition { id, hash_first: row.hash_first, hash_last: row.hash_last };
-            specs.push(table.spec_of(&partition, row.file_uuid));
-            table.partitions.push(partition);
-        }
-        for table in tables.values_mut() {
-            table.partitions.sort_by_key(|partition| partition.hash_first);
-            if !covers_every_hash(&table.partitions) {
-                return Err(damaged("a table's partitions cover every hash once"));
+        for table in &mut tables {
+            table.partitions = found.take(table.number)?;
+            for index in &mut table.global_indexes {
+                let partitions = found.take(index.number)?;
+                Arc::make_mut(index).partitions = partitions;
             }
+            specs.extend(table.all_partitions().map(|(number, partition)| {
+                let row = rows.partitions.get(&partition.id.get());
+                table.spec_of(number, partition, row.and_then(|row| row.file_uuid))
+            }));
         }
-        Ok(Self { catalog: Catalog::of_tables(tables.into_values()), specs })
+        found.check_none_left()?;
+        specs.sort_unstable_by_key(|spec| spec.id);
+        Ok(Self { catalog: Catalog::of_tables(tables), specs })
+    }
+}
+
+/// Partitions that no table or index has claimed yet, by its number.
+struct FoundPartitions(BTreeMap<u64, Vec<TablePartition>>);
+
+impl FoundPartitions {
+    fn of_rows(rows: &BTreeMap<u64, PartitionRow>) -> Self {
+        let mut by_owner: BTreeMap<u64, Vec<TablePartition>> = BTreeMap::new();
+        for (number, row) in rows {
+            let id = PartitionId::new(*number);
+            let partition = TablePartition { id, hash_first: row.hash_first, hash_last: row.hash_last };
+            by_owner.entry(row.table_number).or_default().push(partition);
+        }
+        Self(by_owner)
+    }
+
+    /// The partitions of the table or index with this number, in the order of their hashes.
+    fn take(&mut self, number: u64) -> Result<Vec<TablePartition>, DecodeError> {
+        let mut partitions = self.0.remove(&number).unwrap_or_default();
+        partitions.sort_by_key(|partition| partition.hash_first);
+        if covers_every_hash(&partitions) {
+            Ok(partitions)
+        } else {
+            Err(damaged("the partitions of a table or index cover every hash once"))
+        }
+    }
+
+    fn check_none_left(&self) -> Result<(), DecodeError> {
+        if self.0.is_empty() { Ok(()) } else { Err(damaged("every partition has a table or index")) }
     }
 }
 
 impl Rows {
-    /// Every number in use was given by the counter, to one table or partition.
+    /// Every number in use was given by the counter, to one table, index or partition.
     fn check_numbers(&self) -> Result<(), DecodeError> {
         let mut in_use: Vec<u64> = self.partitions.keys().copied().collect();
         in_use.extend(self.tables.iter().map(|table| table.number));
+        let indexes = self.tables.iter().flat_map(|table| &table.global_indexes);
+        in_use.extend(indexes.map(|index| index.number));
         let count = in_use.len();
         in_use.sort_unstable();
         in_use.dedup();
@@ -141,6 +173,10 @@ mod tests {
                 deletion_protection: DeletionProtection::Enabled,
                 tags: [("owner".to_owned(), "me".to_owned())].into(),
             },
+            local_indexes: Vec::new(),
+            global_indexes: Vec::new(),
+            streams: Vec::new(),
+            time_to_live: None,
             partitions: Vec::new(),
         }
     }
@@ -191,7 +227,7 @@ mod tests {
             hash_first: 0,
             hash_last: u64::MAX,
         });
-        let mut partition_row = rows::partition_row(&before, &before.partitions[0]);
+        let mut partition_row = rows::partition_row(before.number, &before.partitions[0]);
         partition_row.1 = rows::with_file_uuid(&partition_row.1, [4; 16]).unwrap();
         for (key, value) in [rows::counters_row(NextNumber(3)), rows::table_row(&before), partition_row] {
             take_row(&mut rows_read, &key, &value).unwrap();
@@ -202,6 +238,6 @@ mod tests {
         assert_eq!(after.schema(), before.schema());
         assert_eq!(after.partitions, before.partitions);
         assert_eq!((after.id, after.created_unix_us, after.hash_secret), (before.id, 5, [9; 16]));
-        assert_eq!(loaded.specs, [before.spec_of(&before.partitions[0], Some([4; 16]))]);
+        assert_eq!(loaded.specs, [before.spec_of(before.number, &before.partitions[0], Some([4; 16]))]);
     }
 }

@@ -11,19 +11,28 @@
 //! Bytes: format-spec/spec/catalog.md.
 
 mod draft;
+mod index;
+mod index_rows;
 mod loaded;
 mod rows;
 mod settings;
 mod snapshot;
+mod stream;
 mod table;
 mod table_id;
 mod writer;
 
-pub(crate) use draft::{NextNumber, TableDraft};
+pub(crate) use draft::{NextNumber, TableDefinition, TableDraft};
+pub(crate) use index::{GlobalIndex, LocalIndex};
+pub use index::{
+    GlobalIndexDefinition, IndexProjection, IndexStatus, IndexThroughput, LocalIndexDefinition,
+    ProvisionedThroughput, WarmThroughput,
+};
 pub(crate) use loaded::LoadedCatalog;
 pub(crate) use settings::TableSettings;
 pub use settings::{BillingMode, DeletionProtection, OnDemandMaximum, TableClass};
 pub(crate) use snapshot::Catalog;
-pub(crate) use table::{Table, TablePartition, equal_hash_ranges, owner_of};
+pub use stream::{StreamDescription, StreamViewType};
+pub(crate) use table::{Table, TablePartition, equal_hash_ranges, owner_of, partitions_within};
 pub use table_id::TableId;
 pub(crate) use writer::{CatalogWriter, Claim};

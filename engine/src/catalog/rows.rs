@@ -1,19 +1,20 @@
 //! Tables and partitions as rows of partition 0, and back.
 
+use std::sync::Arc;
+
 use basalt_format::catalog as format;
 use basalt_format::{
     DecodeError,
     catalog::{
         AttributeDefinition, Billing, CapacityPair, CatalogKey, CountersRow, PartitionRow, PartitionState,
-        TableRow, TableStatus,
+        StreamPart, StreamView, TableRow, TableStatus,
     },
-    key_encoding::KeyPartKind,
 };
-use basalt_model::{KeyAttribute, KeyCodec, KeySchema, ScalarKind};
+use basalt_model::{KeyAttribute, KeyCodec, KeySchema};
 
 use super::{
-    BillingMode, DeletionProtection, NextNumber, OnDemandMaximum, Table, TableClass, TableId, TablePartition,
-    TableSettings,
+    BillingMode, DeletionProtection, NextNumber, OnDemandMaximum, StreamDescription, StreamViewType, Table,
+    TableClass, TableId, TablePartition, TableSettings, index_rows,
 };
 
 /// A row's key and value.
@@ -39,10 +40,10 @@ pub(super) fn decode_counters(value: &[u8]) -> Result<NextNumber, DecodeError> {
     CountersRow::decode(value).map(|row| NextNumber(row.next_number))
 }
 
-/// The row of a partition that has no file yet.
-pub(super) fn partition_row(table: &Table, partition: &TablePartition) -> Row {
+/// The row of a partition that has no file yet, of the table or index with this number.
+pub(super) fn partition_row(number: u64, partition: &TablePartition) -> Row {
     let row = PartitionRow {
-        table_number: table.number,
+        table_number: number,
         hash_first: partition.hash_first,
         hash_last: partition.hash_last,
         state: PartitionState::Open,
@@ -68,17 +69,18 @@ pub(super) fn table_row(table: &Table) -> Row {
         status: TableStatus::Active,
         billing: billing_to_row(settings.billing_mode),
         last_pay_per_request_unix_us: settings.last_pay_per_request_unix_us,
-        on_demand_maximum: CapacityPair {
-            read_units: settings.on_demand_maximum.read_units.unwrap_or(0),
-            write_units: settings.on_demand_maximum.write_units.unwrap_or(0),
-        },
+        on_demand_maximum: maximum_to_row(settings.on_demand_maximum),
         warm_throughput: CapacityPair::default(),
         table_class: settings.table_class.map(class_to_row),
         deletion_protection: settings.deletion_protection == DeletionProtection::Enabled,
-        attribute_definitions: schema.attributes().map(definition_to_row).collect(),
+        attribute_definitions: table.attribute_definitions().iter().map(definition_to_row).collect(),
         partition_key: schema.partition.name.clone(),
         sort_key: schema.sort.as_ref().map(|sort| sort.name.clone()),
         tags: settings.tags.clone(),
+        local_indexes: table.local_indexes.iter().map(index_rows::local_to_row).collect(),
+        global_indexes: table.global_indexes.iter().map(|index| index_rows::global_to_row(index)).collect(),
+        streams: table.streams.iter().map(stream_to_row).collect(),
+        time_to_live: table.time_to_live.as_deref().map(str::to_owned),
     };
     (table_key(&table.name), row.encode())
 }
@@ -86,52 +88,97 @@ pub(super) fn table_row(table: &Table) -> Row {
 /// A table whose partitions are still to be found.
 pub(super) fn decode_table(name: String, value: &[u8]) -> Result<Table, DecodeError> {
     let row = TableRow::decode(value)?;
-    let attribute = |name: &String| KeyAttribute { name: name.clone(), kind: kind_of(&row, name) };
+    let attribute = |name: &String| key_attribute(&row, name);
     let schema =
         KeySchema { partition: attribute(&row.partition_key), sort: row.sort_key.as_ref().map(attribute) };
     let settings = TableSettings {
         billing_mode: billing_of_row(row.billing),
         last_pay_per_request_unix_us: row.last_pay_per_request_unix_us,
-        on_demand_maximum: OnDemandMaximum {
-            read_units: Some(row.on_demand_maximum.read_units).filter(|units| *units > 0),
-            write_units: Some(row.on_demand_maximum.write_units).filter(|units| *units > 0),
-        },
+        on_demand_maximum: maximum_of_row(row.on_demand_maximum),
         table_class: row.table_class.map(class_of_row),
         deletion_protection: if row.deletion_protection {
             DeletionProtection::Enabled
         } else {
             DeletionProtection::Disabled
         },
-        tags: row.tags,
+        tags: row.tags.clone(),
     };
+    let keys = KeyCodec::new(schema, &row.hash_secret);
+    let local_indexes = row.local_indexes.iter().enumerate();
+    let local_indexes =
+        local_indexes.map(|(position, part)| index_rows::local_of_row(position, part, &row, &keys)).collect();
+    let global_indexes = row.global_indexes.iter();
+    let global_indexes = global_indexes.map(|part| Arc::new(index_rows::global_of_row(part, &row, &keys)));
+    let global_indexes = global_indexes.collect();
     Ok(Table {
         name: name.into(),
         id: TableId::from_bytes(row.table_id),
         number: row.number,
         created_unix_us: row.created_unix_us,
         hash_secret: row.hash_secret,
-        keys: KeyCodec::new(schema, &row.hash_secret),
+        keys,
         settings,
+        local_indexes,
+        global_indexes,
+        streams: row.streams.iter().map(stream_of_row).collect(),
+        time_to_live: row.time_to_live.map(Into::into),
         partitions: Vec::new(),
     })
 }
 
-fn kind_of(row: &TableRow, name: &str) -> ScalarKind {
+/// One of the row's attribute definitions.
+pub(super) fn key_attribute(row: &TableRow, name: &str) -> KeyAttribute {
     let definition = row.attribute_definitions.iter().find(|definition| definition.name == name);
-    match definition.expect("a decoded row's keys are among its definitions").kind {
-        KeyPartKind::S => ScalarKind::S,
-        KeyPartKind::N => ScalarKind::N,
-        KeyPartKind::B => ScalarKind::B,
-    }
+    let kind = definition.expect("a decoded row's keys are among its definitions").kind;
+    KeyAttribute { name: name.to_owned(), kind: kind.into() }
 }
 
 fn definition_to_row(attribute: &KeyAttribute) -> AttributeDefinition {
-    let kind = match attribute.kind {
-        ScalarKind::S => KeyPartKind::S,
-        ScalarKind::N => KeyPartKind::N,
-        ScalarKind::B => KeyPartKind::B,
-    };
-    AttributeDefinition { name: attribute.name.clone(), kind }
+    AttributeDefinition { name: attribute.name.clone(), kind: attribute.kind.part_kind() }
+}
+
+fn stream_to_row(stream: &StreamDescription) -> StreamPart {
+    StreamPart {
+        number: stream.number,
+        created_unix_us: stream.created_unix_us,
+        view: match stream.view_type {
+            StreamViewType::KeysOnly => StreamView::KeysOnly,
+            StreamViewType::NewImage => StreamView::NewImage,
+            StreamViewType::OldImage => StreamView::OldImage,
+            StreamViewType::NewAndOldImages => StreamView::NewAndOldImages,
+        },
+        disabled_unix_us: stream.disabled_unix_us,
+    }
+}
+
+fn stream_of_row(part: &StreamPart) -> StreamDescription {
+    StreamDescription {
+        number: part.number,
+        created_unix_us: part.created_unix_us,
+        view_type: match part.view {
+            StreamView::KeysOnly => StreamViewType::KeysOnly,
+            StreamView::NewImage => StreamViewType::NewImage,
+            StreamView::OldImage => StreamViewType::OldImage,
+            StreamView::NewAndOldImages => StreamViewType::NewAndOldImages,
+        },
+        disabled_unix_us: part.disabled_unix_us,
+    }
+}
+
+pub(super) fn maximum_to_row(maximum: OnDemandMaximum) -> CapacityPair {
+    CapacityPair {
+        read_units: maximum.read_units.unwrap_or(0),
+        write_units: maximum.write_units.unwrap_or(0),
+    }
+}
+
+pub(super) fn maximum_of_row(pair: CapacityPair) -> OnDemandMaximum {
+    OnDemandMaximum { read_units: units_of_row(pair.read_units), write_units: units_of_row(pair.write_units) }
+}
+
+/// A figure of which 0 stands for none.
+pub(super) fn units_of_row(units: u64) -> Option<u64> {
+    Some(units).filter(|units| *units > 0)
 }
 
 fn billing_to_row(billing: BillingMode) -> Billing {

@@ -3,11 +3,11 @@
 use std::sync::Arc;
 
 use basalt_format::key_encoding::SECRET_BYTES;
-use basalt_model::{KeyCodec, KeySchema};
+use basalt_model::{KeyAttribute, KeyCodec, KeySchema};
 use basalt_runtime::ShardIndex;
 use basalt_storage::{PartitionId, PartitionSpec};
 
-use super::{TableId, TableSettings};
+use super::{GlobalIndex, LocalIndex, StreamDescription, TableId, TableSettings};
 
 /// One table of a catalog snapshot. Never changes: a changed table is another one of the next snapshot.
 #[derive(Debug, Clone)]
@@ -22,6 +22,14 @@ pub(crate) struct Table {
     /// The schema, and the secret made ready for use.
     pub(crate) keys: KeyCodec,
     pub(crate) settings: TableSettings,
+    /// In the order of their tags.
+    pub(crate) local_indexes: Vec<LocalIndex>,
+    /// In the order of their making.
+    pub(crate) global_indexes: Vec<Arc<GlobalIndex>>,
+    /// Oldest first; only the last may be enabled.
+    pub(crate) streams: Vec<StreamDescription>,
+    /// The attribute that tells when an item expires.
+    pub(crate) time_to_live: Option<Arc<str>>,
     /// In the order of their hash ranges, which cover the whole space without gap or overlap.
     pub(crate) partitions: Vec<TablePartition>,
 }
@@ -43,21 +51,63 @@ impl Table {
 
     /// The partition that holds `hash`.
     pub(crate) fn partition_of(&self, hash: u64) -> &TablePartition {
-        let index = self.partitions.partition_point(|partition| partition.hash_last < hash);
-        self.partitions.get(index).expect("a table's partitions cover every hash")
+        partition_of(&self.partitions, hash)
     }
 
-    /// The partitions that hold the hashes from `first` to `last`, in their order.
-    pub(crate) fn partitions_within(&self, first: u64, last: u64) -> impl Iterator<Item = &TablePartition> {
-        let start = self.partitions.partition_point(move |partition| partition.hash_last < first);
-        self.partitions.iter().skip(start).take_while(move |partition| partition.hash_first <= last)
+    /// The attributes of all keys, each once: the table's, then its indexes'.
+    pub(crate) fn attribute_definitions(&self) -> Vec<KeyAttribute> {
+        let mut definitions: Vec<KeyAttribute> = Vec::new();
+        for attribute in self.schema().attributes().chain(self.index_key_attributes()) {
+            if !definitions.iter().any(|defined| defined.name == attribute.name) {
+                definitions.push(attribute.clone());
+            }
+        }
+        definitions
     }
 
-    /// What storage needs to know of one of this table's partitions, given the file it got at its first checkpoint.
-    pub(crate) fn spec_of(&self, partition: &TablePartition, file_uuid: Option<[u8; 16]>) -> PartitionSpec {
+    /// The attributes of all indexes' keys.
+    pub(crate) fn index_key_attributes(&self) -> impl Iterator<Item = &KeyAttribute> {
+        let local = self.local_indexes.iter().map(|index| &index.keys);
+        let global = self.global_indexes.iter().map(|index| &index.keys);
+        local.chain(global).flat_map(|keys| keys.schema().attributes())
+    }
+
+    /// The local index of this name.
+    pub(crate) fn local_index(&self, name: &str) -> Option<&LocalIndex> {
+        self.local_indexes.iter().find(|index| *index.name == *name)
+    }
+
+    /// The global index of this name.
+    pub(crate) fn global_index(&self, name: &str) -> Option<&Arc<GlobalIndex>> {
+        self.global_indexes.iter().find(|index| *index.name == *name)
+    }
+
+    /// The stream that takes records now.
+    pub(crate) fn enabled_stream(&self) -> Option<&StreamDescription> {
+        self.streams.last().filter(|stream| stream.is_enabled())
+    }
+
+    /// The partitions of the table and of its global indexes, with the number that each belongs to.
+    pub(crate) fn all_partitions(&self) -> impl Iterator<Item = (u64, &TablePartition)> {
+        let own = self.partitions.iter().map(|partition| (self.number, partition));
+        own.chain(
+            self.global_indexes
+                .iter()
+                .flat_map(|index| index.partitions.iter().map(|partition| (index.number, partition))),
+        )
+    }
+
+    /// What storage needs to know of a partition of this table or of one of its indexes, given the number it belongs
+    /// to and the file it got at its first checkpoint.
+    pub(crate) fn spec_of(
+        &self,
+        number: u64,
+        partition: &TablePartition,
+        file_uuid: Option<[u8; 16]>,
+    ) -> PartitionSpec {
         PartitionSpec {
             id: partition.id,
-            table: self.number,
+            table: number,
             hash_range: (partition.hash_first, partition.hash_last),
             hash_secret: self.hash_secret,
             materialised: file_uuid,
@@ -70,6 +120,22 @@ impl TablePartition {
     pub(crate) fn owner(&self, shard_count: u16) -> ShardIndex {
         owner_of(self.id, shard_count)
     }
+}
+
+/// The one of partitions in the order of their hashes, which cover every hash, that holds `hash`.
+pub(super) fn partition_of(partitions: &[TablePartition], hash: u64) -> &TablePartition {
+    let index = partitions.partition_point(|partition| partition.hash_last < hash);
+    partitions.get(index).expect("partitions cover every hash")
+}
+
+/// Those of partitions in the order of their hashes that hold the hashes from `first` to `last`.
+pub(crate) fn partitions_within(
+    partitions: &[TablePartition],
+    first: u64,
+    last: u64,
+) -> impl Iterator<Item = &TablePartition> {
+    let start = partitions.partition_point(move |partition| partition.hash_last < first);
+    partitions.iter().skip(start).take_while(move |partition| partition.hash_first <= last)
 }
 
 /// The owner of a partition: by its id, so that it needs no record and any shard count will do.

@@ -59,8 +59,8 @@ impl CatalogWriter {
             let table = draft.number(&mut next);
             put_row(batch, rows::counters_row(next));
             put_row(batch, rows::table_row(&table));
-            for partition in &table.partitions {
-                put_row(batch, rows::partition_row(&table, partition));
+            for (number, partition) in table.all_partitions() {
+                put_row(batch, rows::partition_row(number, partition));
             }
             Ok(table)
         })
@@ -80,7 +80,7 @@ impl CatalogWriter {
     pub(crate) async fn remove(&self, table: &Table) -> Result<(), Error> {
         self.change(|_view, batch| {
             batch.delete(&rows::table_key(&table.name));
-            for partition in &table.partitions {
+            for (_, partition) in table.all_partitions() {
                 batch.delete(&rows::partition_key(partition.id));
             }
             Ok(())

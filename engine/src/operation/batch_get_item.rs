@@ -2,9 +2,9 @@
 
 use std::{collections::BTreeSet, sync::Arc};
 
-use basalt_model::{CapacityUnits, Consistency, EncodedItem, Item, expression::Projection};
+use basalt_model::{Consistency, EncodedItem, Item, expression::Projection};
 
-use super::{GetItemOutput, get_item::GetPlan};
+use super::{ConsumedCapacity, GetItemOutput, get_item::GetPlan};
 use crate::{
     catalog::Catalog,
     error::{Error, ValidationError},
@@ -45,7 +45,7 @@ pub struct BatchGetTableOutput {
     /// Keys that did not fit into the reply: ask again.
     pub unprocessed_keys: Vec<Item>,
     /// Read units used.
-    pub capacity: CapacityUnits,
+    pub capacity: ConsumedCapacity,
 }
 
 /// The answer to [`BatchGetItem`].
@@ -113,7 +113,7 @@ impl BatchGetPlan {
                 table_name: table.table_name,
                 items: Vec::new(),
                 unprocessed_keys: Vec::new(),
-                capacity: CapacityUnits::ZERO,
+                capacity: ConsumedCapacity::default(),
             };
             for key in table.keys {
                 let result = results.next().expect("every key has a result");

@@ -2,10 +2,10 @@
 
 use std::collections::BTreeSet;
 
-use basalt_model::{CapacityUnits, Item, KeyError};
+use basalt_model::{Item, KeyError};
 
 use super::{
-    DeleteItem, PutItem,
+    ConsumedCapacity, DeleteItem, PutItem,
     delete_item::DeletePlan,
     item_write::ItemWrite,
     put_item::{self, PutPlan},
@@ -52,7 +52,7 @@ pub struct BatchWriteTableOutput {
     /// Writes that were refused for now: send them again.
     pub unprocessed: Vec<BatchWrite>,
     /// Write units used.
-    pub capacity: CapacityUnits,
+    pub capacity: ConsumedCapacity,
 }
 
 /// The answer to [`BatchWriteItem`].
@@ -144,7 +144,7 @@ impl BatchWritePlan {
     /// or one failed for good, the batch fails.
     pub(crate) fn finish(
         self,
-        mut results: Vec<((usize, usize), Result<CapacityUnits, Error>)>,
+        mut results: Vec<((usize, usize), Result<ConsumedCapacity, Error>)>,
     ) -> Result<BatchWriteItemOutput, Error> {
         let none_done = results.iter().all(|(_, result)| result.is_err());
         if let Some(index) = results.iter().position(|(_, result)| {
@@ -158,7 +158,7 @@ impl BatchWritePlan {
             let mut output = BatchWriteTableOutput {
                 table_name: table.table_name,
                 unprocessed: Vec::new(),
-                capacity: CapacityUnits::ZERO,
+                capacity: ConsumedCapacity::default(),
             };
             for write in table.writes {
                 match results.next().expect("every write has a result") {
@@ -178,6 +178,8 @@ fn may_be_sent_again(error: &Error) -> bool {
 
 #[cfg(test)]
 mod tests {
+    use basalt_model::CapacityUnits;
+
     use super::*;
 
     fn plan() -> BatchWritePlan {
@@ -188,15 +190,15 @@ mod tests {
         }
     }
 
-    fn done() -> Result<CapacityUnits, Error> {
-        Ok(CapacityUnits::for_write(0, 1))
+    fn done() -> Result<ConsumedCapacity, Error> {
+        Ok(ConsumedCapacity::of_table(CapacityUnits::for_write(0, 1)))
     }
 
     #[test]
     fn writes_that_failed_for_now_are_unprocessed() {
         let output = plan().finish(vec![((0, 1), Err(Error::DiskFull)), ((0, 0), done())]).unwrap();
         assert_eq!(output.tables[0].unprocessed.len(), 1);
-        assert_eq!(output.tables[0].capacity, CapacityUnits::for_write(0, 1));
+        assert_eq!(output.tables[0].capacity.table, CapacityUnits::for_write(0, 1));
     }
 
     #[test]

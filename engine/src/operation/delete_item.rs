@@ -1,10 +1,10 @@
 //! DeleteItem: removes an item; deleting what is not there succeeds.
 
-use basalt_model::{CapacityUnits, EncodedItem, Item, ItemRef, expression::Condition};
+use basalt_model::{Item, ItemRef, expression::Condition};
 
 use super::{
-    ReturnOld,
-    item_write::{Decision, Guard, ItemEffect, ItemWrite, size_bytes},
+    ReturnOld, WriteOutput,
+    item_write::{Decision, Guard, ItemWrite},
 };
 use crate::{catalog::Catalog, error::Error, place::ItemPlace};
 
@@ -37,13 +37,7 @@ impl DeleteItem {
 }
 
 /// The answer to [`DeleteItem`].
-#[derive(Debug, Clone)]
-pub struct DeleteItemOutput {
-    /// The deleted item, if asked for and if there was one.
-    pub attributes: Option<EncodedItem>,
-    /// Write units used.
-    pub capacity: CapacityUnits,
-}
+pub type DeleteItemOutput = WriteOutput;
 
 /// A delete whose key is placed.
 pub(crate) struct DeletePlan {
@@ -62,19 +56,12 @@ impl DeleteItem {
 }
 
 impl ItemWrite for DeletePlan {
-    type Output = DeleteItemOutput;
-
     fn place(&self) -> &ItemPlace {
         &self.place
     }
 
-    fn decide(&self, present: Option<ItemRef<'_>>) -> Result<Decision<'_, DeleteItemOutput>, Error> {
+    fn decide(&self, present: Option<ItemRef<'_>>) -> Result<Decision<'_>, Error> {
         self.guard.check(present)?;
-        let output = DeleteItemOutput {
-            attributes: self.return_values.image(present),
-            capacity: CapacityUnits::for_write(size_bytes(present)?, 0),
-        };
-        let effect = if present.is_some() { ItemEffect::Delete } else { ItemEffect::Keep };
-        Ok(Decision { effect, output })
+        Ok(Decision { item: None, attributes: self.return_values.image(present) })
     }
 }

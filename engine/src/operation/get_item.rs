@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use basalt_model::{CapacityUnits, Consistency, EncodedItem, Item, ItemRef, expression::Projection};
 
-use super::{item_write::size_bytes, key_paths};
+use super::{ConsumedCapacity, item_write::size_bytes, key_paths};
 use crate::{catalog::Catalog, error::Error, place::ItemPlace};
 
 /// Reads one item by its key.
@@ -33,7 +33,7 @@ pub struct GetItemOutput {
     /// The item; empty, not absent, if it is there but the projection matches nothing.
     pub item: Option<EncodedItem>,
     /// Read units used.
-    pub capacity: CapacityUnits,
+    pub capacity: ConsumedCapacity,
 }
 
 /// A read whose key is placed.
@@ -70,7 +70,7 @@ impl GetPlan {
     pub(crate) fn answer(&self, present: Option<ItemRef<'_>>) -> Result<GetItemOutput, Error> {
         let capacity = CapacityUnits::for_read(size_bytes(present)?, self.consistency);
         let item = present.map(|item| project(item, self.projection.as_deref())).transpose()?;
-        Ok(GetItemOutput { item, capacity })
+        Ok(GetItemOutput { item, capacity: ConsumedCapacity::of_table(capacity) })
     }
 }
 

@@ -12,41 +12,19 @@ use crate::{error::Error, place::ItemPlace};
 
 /// A planned write of one item.
 pub(crate) trait ItemWrite: Send + 'static {
-    /// The answer.
-    type Output: Send + 'static;
-
     /// Which item.
     fn place(&self) -> &ItemPlace;
 
     /// What to do, given the item as it is now.
-    fn decide(&self, present: Option<ItemRef<'_>>) -> Result<Decision<'_, Self::Output>, Error>;
+    fn decide(&self, present: Option<ItemRef<'_>>) -> Result<Decision<'_>, Error>;
 }
 
 /// The outcome of a write that was not refused.
-pub(crate) struct Decision<'a, Output> {
-    pub(crate) effect: ItemEffect<'a>,
-    pub(crate) output: Output,
-}
-
-/// What becomes of the item.
-pub(crate) enum ItemEffect<'a> {
-    /// It stays as it is: nothing is logged.
-    Keep,
-    /// These are its bytes from now on.
-    Put(Cow<'a, [u8]>),
-    /// It is removed.
-    Delete,
-}
-
-impl<'a> ItemEffect<'a> {
-    /// Stores `item` unless the present one is the same to the byte.
-    pub(crate) fn put(item: Cow<'a, [u8]>, present: Option<ItemRef<'_>>) -> Self {
-        if present.is_some_and(|present| present.as_bytes() == item.as_ref()) {
-            Self::Keep
-        } else {
-            Self::Put(item)
-        }
-    }
+pub(crate) struct Decision<'a> {
+    /// The item from now on; `None`: there is none.
+    pub(crate) item: Option<Cow<'a, [u8]>>,
+    /// What the client wants to see.
+    pub(crate) attributes: Option<EncodedItem>,
 }
 
 /// A write's condition, and what to say when it does not hold.

@@ -4,6 +4,7 @@
 
 mod batch_get_item;
 mod batch_write_item;
+mod capacity;
 mod delete_item;
 mod get_item;
 mod item_write;
@@ -16,6 +17,7 @@ mod scan;
 mod start_key;
 mod table;
 mod update_item;
+mod write_output;
 
 pub use batch_get_item::{
     BATCH_GET_KEYS_MAX, BATCH_GET_REPLY_BYTES, BatchGetItem, BatchGetItemOutput, BatchGetTable,
@@ -27,16 +29,21 @@ pub use batch_write_item::{
     BatchWriteTableOutput,
 };
 pub(crate) use batch_write_item::{PlannedWrite, WritePlan};
+pub use capacity::ConsumedCapacity;
 pub use delete_item::{DeleteItem, DeleteItemOutput};
 pub(crate) use get_item::GetPlan;
 pub use get_item::{GetItem, GetItemOutput};
-pub(crate) use item_write::{Decision, ItemEffect, ItemWrite};
+pub(crate) use item_write::{ItemWrite, size_bytes};
 pub use page::{PAGE_BYTES, ResultPage, Select};
 pub(crate) use page::{PageBudget, PagePlan, PageRows};
 pub use put_item::{PutItem, PutItemOutput};
 pub use query::{Query, QueryOutput, ScanDirection};
 pub use return_values::{ReturnOld, ReturnValues};
 pub use scan::{Scan, ScanOutput};
-pub(crate) use table::TableCounts;
-pub use table::{CreateTable, ListTables, ListTablesOutput, TableDescription, TableStatus, UpdateTable};
+pub use table::{
+    CreateTable, GlobalIndexChange, GlobalIndexDescription, ListTables, ListTablesOutput,
+    LocalIndexDescription, StreamChange, TableDescription, TableStatus, UpdateTable,
+};
+pub(crate) use table::{RowCount, TableCounts};
 pub use update_item::{UpdateItem, UpdateItemOutput};
+pub use write_output::WriteOutput;

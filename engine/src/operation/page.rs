@@ -8,9 +8,9 @@ use basalt_model::{
 };
 use basalt_storage::{Direction, KeyRange};
 
-use super::{get_item::project, key_paths};
+use super::{ConsumedCapacity, get_item::project, key_paths};
 use crate::{
-    catalog::{Table, TablePartition},
+    catalog::{Table, TablePartition, partitions_within},
     error::{Error, ValidationError},
 };
 
@@ -43,7 +43,7 @@ pub struct ResultPage {
     /// Where the next page starts; `None` at the end.
     pub last_evaluated_key: Option<Item>,
     /// Read units used.
-    pub capacity: CapacityUnits,
+    pub capacity: ConsumedCapacity,
 }
 
 /// Which rows a page is made of, and what is done with each.
@@ -103,7 +103,7 @@ impl PagePlan {
     /// The partitions that hold rows of the range, in the order of their hashes.
     pub(crate) fn partitions(&self) -> impl Iterator<Item = &TablePartition> {
         let (first, last) = self.hashes;
-        self.table.partitions_within(first, last)
+        partitions_within(&self.table.partitions, first, last)
     }
 
     /// What is left of the range behind the last row that `part` has read.
@@ -127,7 +127,10 @@ impl PagePlan {
             count: rows.count,
             scanned_count: rows.scanned_count,
             last_evaluated_key,
-            capacity: CapacityUnits::for_read(rows.scanned_bytes, self.reading.consistency),
+            capacity: ConsumedCapacity::of_table(CapacityUnits::for_read(
+                rows.scanned_bytes,
+                self.reading.consistency,
+            )),
         })
     }
 }

@@ -2,11 +2,11 @@
 
 use std::borrow::Cow;
 
-use basalt_model::{CapacityUnits, EncodedItem, Item, ItemRef, expression::Condition};
+use basalt_model::{EncodedItem, Item, ItemRef, expression::Condition};
 
 use super::{
-    ReturnOld,
-    item_write::{Decision, Guard, ItemEffect, ItemWrite, size_bytes},
+    ReturnOld, WriteOutput,
+    item_write::{Decision, Guard, ItemWrite},
 };
 use crate::{
     catalog::Catalog,
@@ -43,19 +43,12 @@ impl PutItem {
 }
 
 /// The answer to [`PutItem`].
-#[derive(Debug, Clone)]
-pub struct PutItemOutput {
-    /// The replaced item, if asked for and if there was one.
-    pub attributes: Option<EncodedItem>,
-    /// Write units used.
-    pub capacity: CapacityUnits,
-}
+pub type PutItemOutput = WriteOutput;
 
 /// A put whose item is encoded and placed.
 pub(crate) struct PutPlan {
     place: ItemPlace,
     item: EncodedItem,
-    item_bytes: usize,
     guard: Guard,
     return_values: ReturnOld,
 }
@@ -64,11 +57,10 @@ impl PutItem {
     pub(crate) fn plan(self, catalog: &Catalog) -> Result<PutPlan, Error> {
         // What is wrong with the item alone is told before a missing table.
         check_item(&self.item)?;
-        let item_bytes = self.item.size_bytes();
         let place = ItemPlace::of_item(catalog.expect(&self.table_name)?, &self.item)?;
         let guard =
             Guard { condition: self.condition, on_failure: self.return_values_on_condition_check_failure };
-        Ok(PutPlan { place, item: self.item.encode(), item_bytes, guard, return_values: self.return_values })
+        Ok(PutPlan { place, item: self.item.encode(), guard, return_values: self.return_values })
     }
 }
 
@@ -78,18 +70,13 @@ pub(super) fn check_item(item: &Item) -> Result<(), Error> {
 }
 
 impl ItemWrite for PutPlan {
-    type Output = PutItemOutput;
-
     fn place(&self) -> &ItemPlace {
         &self.place
     }
 
-    fn decide(&self, present: Option<ItemRef<'_>>) -> Result<Decision<'_, PutItemOutput>, Error> {
+    fn decide(&self, present: Option<ItemRef<'_>>) -> Result<Decision<'_>, Error> {
         self.guard.check(present)?;
-        let output = PutItemOutput {
-            attributes: self.return_values.image(present),
-            capacity: CapacityUnits::for_write(size_bytes(present)?, self.item_bytes),
-        };
-        Ok(Decision { effect: ItemEffect::put(Cow::Borrowed(self.item.as_bytes()), present), output })
+        let attributes = self.return_values.image(present);
+        Ok(Decision { item: Some(Cow::Borrowed(self.item.as_bytes())), attributes })
     }
 }

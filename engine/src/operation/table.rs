@@ -2,11 +2,16 @@
 
 use std::collections::BTreeMap;
 
-use basalt_model::KeySchema;
+use basalt_model::{KeyAttribute, KeySchema};
 use basalt_runtime::UnixTime;
+use basalt_storage::PartitionStats;
 
 use crate::{
-    catalog::{BillingMode, DeletionProtection, OnDemandMaximum, Table, TableClass, TableId, TableSettings},
+    catalog::{
+        BillingMode, DeletionProtection, GlobalIndexDefinition, IndexStatus, IndexThroughput,
+        LocalIndexDefinition, OnDemandMaximum, StreamDescription, StreamViewType, Table, TableClass,
+        TableDefinition, TableId, TableSettings,
+    },
     error::{Error, ValidationError},
     options::EngineOptions,
 };
@@ -44,6 +49,12 @@ pub struct CreateTable {
     pub deletion_protection: DeletionProtection,
     /// Tags by key.
     pub tags: BTreeMap<String, String>,
+    /// Its local indexes: it can get no others later.
+    pub local_indexes: Vec<LocalIndexDefinition>,
+    /// Its first global indexes.
+    pub global_indexes: Vec<GlobalIndexDefinition>,
+    /// Enables a stream.
+    pub stream: Option<StreamViewType>,
 }
 
 /// Changes a table's settings; what is `None` stays.
@@ -59,6 +70,38 @@ pub struct UpdateTable {
     pub on_demand_maximum: Option<OnDemandMaximum>,
     /// Whether deletion is refused.
     pub deletion_protection: Option<DeletionProtection>,
+    /// Changes of global indexes.
+    pub index_changes: Vec<GlobalIndexChange>,
+    /// Enables or disables the table's stream.
+    pub stream: Option<StreamChange>,
+}
+
+/// One change of a table's global indexes.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum GlobalIndexChange {
+    /// Makes an index and fills it with what the table holds.
+    Create(GlobalIndexDefinition),
+    /// Changes what an index may use.
+    Update {
+        /// The index.
+        index_name: String,
+        /// What it may use from now on.
+        throughput: IndexThroughput,
+    },
+    /// Removes an index.
+    Delete {
+        /// The index.
+        index_name: String,
+    },
+}
+
+/// A change of a table's stream.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum StreamChange {
+    /// A new stream takes records from now on.
+    Enable(StreamViewType),
+    /// The stream takes no more records.
+    Disable,
 }
 
 /// Lists tables by name, in the order of their bytes.
@@ -106,7 +149,41 @@ pub struct TableDescription {
     pub deletion_protection: DeletionProtection,
     /// Tags by key.
     pub tags: BTreeMap<String, String>,
+    /// The attributes of all keys, each once: the table's, then its indexes'.
+    pub attribute_definitions: Vec<KeyAttribute>,
+    /// Its local indexes.
+    pub local_indexes: Vec<LocalIndexDescription>,
+    /// Its global indexes.
+    pub global_indexes: Vec<GlobalIndexDescription>,
+    /// Its streams, oldest first; only the last may be enabled.
+    pub streams: Vec<StreamDescription>,
+    /// The attribute that tells when an item expires.
+    pub time_to_live: Option<String>,
     /// Items stored now.
+    pub item_count: u64,
+    /// Bytes stored now.
+    pub size_bytes: u64,
+}
+
+/// What a local index is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct LocalIndexDescription {
+    /// What it was made as.
+    pub definition: LocalIndexDefinition,
+    /// Its Amazon resource name.
+    pub index_arn: String,
+}
+
+/// What a global index is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct GlobalIndexDescription {
+    /// What it was made as.
+    pub definition: GlobalIndexDefinition,
+    /// Its Amazon resource name.
+    pub index_arn: String,
+    /// Where it is in its life.
+    pub status: IndexStatus,
+    /// Entries stored now.
     pub item_count: u64,
     /// Bytes stored now.
     pub size_bytes: u64,
@@ -123,18 +200,28 @@ impl CreateTable {
             on_demand_maximum: OnDemandMaximum::default(),
             deletion_protection: DeletionProtection::Disabled,
             tags: BTreeMap::new(),
+            local_indexes: Vec::new(),
+            global_indexes: Vec::new(),
+            stream: None,
         }
     }
 
-    /// What the table is to be set to.
-    pub(crate) fn settings(&self) -> TableSettings {
-        TableSettings {
-            billing_mode: self.billing_mode,
-            last_pay_per_request_unix_us: None,
-            on_demand_maximum: self.on_demand_maximum,
-            table_class: self.table_class,
-            deletion_protection: self.deletion_protection,
-            tags: self.tags.clone(),
+    /// What the table is to be.
+    pub(crate) fn definition(self) -> TableDefinition {
+        TableDefinition {
+            name: self.table_name.into(),
+            schema: self.key_schema,
+            settings: TableSettings {
+                billing_mode: self.billing_mode,
+                last_pay_per_request_unix_us: None,
+                on_demand_maximum: self.on_demand_maximum,
+                table_class: self.table_class,
+                deletion_protection: self.deletion_protection,
+                tags: self.tags,
+            },
+            local_indexes: self.local_indexes,
+            global_indexes: self.global_indexes,
+            stream: self.stream,
         }
     }
 
@@ -189,14 +276,28 @@ impl TableDescription {
     pub(crate) fn of(
         table: &Table,
         status: TableStatus,
-        counts: TableCounts,
+        counts: &TableCounts,
         options: &EngineOptions,
     ) -> Self {
         let EngineOptions { region, account_id, .. } = options;
+        let table_arn = format!("arn:aws:dynamodb:{region}:{account_id}:table/{}", table.name);
+        let index_arn = |name: &str| format!("{table_arn}/index/{name}");
+        let local_indexes = table.local_indexes.iter().map(|index| LocalIndexDescription {
+            definition: index.definition(),
+            index_arn: index_arn(&index.name),
+        });
+        let global_indexes = table.global_indexes.iter().map(|index| {
+            let RowCount { row_count: item_count, size_bytes } = counts.of(index.number);
+            let (definition, index_arn) = (index.definition(), index_arn(&index.name));
+            GlobalIndexDescription { definition, index_arn, status: index.status, item_count, size_bytes }
+        });
+        let RowCount { row_count: item_count, size_bytes } = counts.of(table.number);
         Self {
             table_name: table.name.to_string(),
             table_id: table.id,
-            table_arn: format!("arn:aws:dynamodb:{region}:{account_id}:table/{}", table.name),
+            local_indexes: local_indexes.collect(),
+            global_indexes: global_indexes.collect(),
+            table_arn,
             status,
             created_unix_us: table.created_unix_us,
             key_schema: table.schema().clone(),
@@ -206,25 +307,43 @@ impl TableDescription {
             on_demand_maximum: table.settings.on_demand_maximum,
             deletion_protection: table.settings.deletion_protection,
             tags: table.settings.tags.clone(),
-            item_count: counts.item_count,
-            size_bytes: counts.size_bytes,
+            attribute_definitions: table.attribute_definitions(),
+            streams: table.streams.clone(),
+            time_to_live: table.time_to_live.as_deref().map(str::to_owned),
+            item_count,
+            size_bytes,
         }
     }
 }
 
-/// What a table holds, or what one shard holds of it.
+/// Items, or entries of a global index, and their bytes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub(crate) struct TableCounts {
-    pub(crate) item_count: u64,
-    pub(crate) size_bytes: u64,
+pub(crate) struct RowCount {
+    row_count: u64,
+    size_bytes: u64,
 }
 
-impl std::iter::Sum for TableCounts {
-    fn sum<I: Iterator<Item = Self>>(counts: I) -> Self {
-        counts.fold(Self::default(), |sum, one| Self {
-            item_count: sum.item_count + one.item_count,
-            size_bytes: sum.size_bytes + one.size_bytes,
-        })
+impl RowCount {
+    /// What a partition holds of a table or global index.
+    pub(crate) fn of(stats: &PartitionStats) -> Self {
+        Self { row_count: stats.item_count, size_bytes: stats.item_bytes }
+    }
+}
+
+/// What a table and its global indexes hold, by their numbers.
+#[derive(Debug, Default)]
+pub(crate) struct TableCounts(BTreeMap<u64, RowCount>);
+
+impl TableCounts {
+    /// Adds what one partition of the table or index with this number holds.
+    pub(crate) fn add(&mut self, number: u64, more: RowCount) {
+        let sum = self.0.entry(number).or_default();
+        sum.row_count += more.row_count;
+        sum.size_bytes += more.size_bytes;
+    }
+
+    fn of(&self, number: u64) -> RowCount {
+        self.0.get(&number).copied().unwrap_or_default()
     }
 }
 

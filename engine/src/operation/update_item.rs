@@ -3,14 +3,14 @@
 use std::borrow::Cow;
 
 use basalt_model::{
-    CapacityUnits, EncodedItem, Item, ItemRef,
+    EncodedItem, Item, ItemRef,
     expression::{Condition, Update},
     size::{self, ITEM_BYTES_MAX},
 };
 
 use super::{
-    ReturnOld, ReturnValues,
-    item_write::{Decision, Guard, ItemEffect, ItemWrite, size_bytes},
+    ReturnOld, ReturnValues, WriteOutput,
+    item_write::{Decision, Guard, ItemWrite},
     key_paths,
 };
 use crate::{
@@ -51,13 +51,7 @@ impl UpdateItem {
 }
 
 /// The answer to [`UpdateItem`].
-#[derive(Debug, Clone)]
-pub struct UpdateItemOutput {
-    /// The attributes asked for; `None` when none qualifies.
-    pub attributes: Option<EncodedItem>,
-    /// Write units used.
-    pub capacity: CapacityUnits,
-}
+pub type UpdateItemOutput = WriteOutput;
 
 /// An update whose key is placed.
 pub(crate) struct UpdatePlan {
@@ -85,13 +79,11 @@ impl UpdateItem {
 }
 
 impl ItemWrite for UpdatePlan {
-    type Output = UpdateItemOutput;
-
     fn place(&self) -> &ItemPlace {
         &self.place
     }
 
-    fn decide(&self, present: Option<ItemRef<'_>>) -> Result<Decision<'_, UpdateItemOutput>, Error> {
+    fn decide(&self, present: Option<ItemRef<'_>>) -> Result<Decision<'_>, Error> {
         self.guard.check(present)?;
         let updated = self.update.apply(present, &self.key)?;
         let updated_bytes = updated.as_item().size_bytes()?;
@@ -100,11 +92,8 @@ impl ItemWrite for UpdatePlan {
         {
             return Err(ValidationError::UpdatedItemTooLarge.into());
         }
-        let output = UpdateItemOutput {
-            attributes: self.attributes(present, &updated)?,
-            capacity: CapacityUnits::for_write(size_bytes(present)?, updated_bytes),
-        };
-        Ok(Decision { effect: ItemEffect::put(Cow::Owned(updated.into_bytes()), present), output })
+        let attributes = self.attributes(present, &updated)?;
+        Ok(Decision { item: Some(Cow::Owned(updated.into_bytes())), attributes })
     }
 }
 

@@ -2,15 +2,14 @@
 
 use std::{cell::RefCell, collections::BTreeMap};
 
-use basalt_model::CapacityUnits;
 use basalt_runtime::{ShardIndex, join_all};
 
 use super::LocalEngine;
 use crate::{
     error::Error,
     operation::{
-        BatchGetItem, BatchGetItemOutput, BatchRead, BatchWriteItem, BatchWriteItemOutput, GetItemOutput,
-        PlannedWrite, ReplyBudget, WritePlan,
+        BatchGetItem, BatchGetItemOutput, BatchRead, BatchWriteItem, BatchWriteItemOutput, ConsumedCapacity,
+        GetItemOutput, PlannedWrite, ReplyBudget, WritePlan,
     },
     place::ItemPlace,
 };
@@ -70,7 +69,7 @@ impl LocalEngine {
     async fn write_batch_part(
         &self,
         writes: Vec<PlannedWrite>,
-    ) -> Vec<Outcome<Result<CapacityUnits, Error>>> {
+    ) -> Vec<Outcome<Result<ConsumedCapacity, Error>>> {
         let running = writes.iter().map(|write| async {
             let result = match &write.plan {
                 WritePlan::Put(plan) => self.write_here(plan).await.map(|output| output.capacity),

@@ -1,16 +1,16 @@
 //! Runs operations on single items on the shard that owns the item.
 
 use basalt_model::ItemRef;
-use basalt_storage::{Row, WriteBatch};
+use basalt_storage::{Row, Stop, View, WriteBatch};
 
 use super::LocalEngine;
 use crate::{
+    derive::{Cause, EntryWork, EntryWriter, ItemChange},
     error::Error,
     operation::{
-        Decision, DeleteItem, DeleteItemOutput, GetItem, GetItemOutput, GetPlan, ItemEffect, ItemWrite,
-        PutItem, PutItemOutput, UpdateItem, UpdateItemOutput,
+        DeleteItem, DeleteItemOutput, GetItem, GetItemOutput, GetPlan, ItemWrite, PutItem, PutItemOutput,
+        UpdateItem, UpdateItemOutput, WriteOutput,
     },
-    place::ItemPlace,
 };
 
 impl LocalEngine {
@@ -36,7 +36,7 @@ impl LocalEngine {
             .await
     }
 
-    async fn write_item<W: ItemWrite>(&self, plan: W) -> Result<W::Output, Error> {
+    async fn write_item<W: ItemWrite>(&self, plan: W) -> Result<WriteOutput, Error> {
         self.run_on(
             self.owner(plan.place().partition()),
             |owner| async move { owner.write_here(&plan).await },
@@ -52,31 +52,44 @@ impl LocalEngine {
     }
 
     /// Writes an item of this shard and answers when the write, and all that it rests on, is durable.
-    pub(super) async fn write_here<W: ItemWrite>(&self, plan: &W) -> Result<W::Output, Error> {
+    pub(super) async fn write_here<W: ItemWrite>(&self, plan: &W) -> Result<WriteOutput, Error> {
         let place = plan.place();
         let partition = self.partition(&place.table, place.hash)?;
-        let evaluated = partition.write(|view, batch| {
-            let present = item_of(view.get(place.key.as_bytes())?);
-            Ok(present
-                .and_then(|present| plan.decide(present))
-                .map(|decision| carry_out(decision, place, batch)))
-        });
+        let evaluated = partition.write(|view, batch| self.evaluate(plan, view, batch));
         let (outcome, commit) = evaluated.await?;
         // Also a refusal waits: the item that it rests on may not be durable yet.
         commit.wait().await?;
-        outcome
+        outcome.map(|(output, _work)| output)
     }
-}
 
-/// Puts a decision's effect into the batch and hands back its answer.
-fn carry_out<T>(decision: Decision<'_, T>, place: &ItemPlace, batch: &mut WriteBatch) -> T {
-    let key = place.key.as_bytes();
-    match decision.effect {
-        ItemEffect::Keep => {}
-        ItemEffect::Put(item) => batch.put(key, item.as_ref()),
-        ItemEffect::Delete => batch.delete(key),
+    /// Decides by the item as it is, and puts what follows into the batch.
+    fn evaluate<W: ItemWrite>(
+        &self,
+        plan: &W,
+        view: &View<'_>,
+        batch: &mut WriteBatch,
+    ) -> Result<Result<(WriteOutput, EntryWork), Error>, Stop> {
+        let place = plan.place();
+        let row = view.get(place.key.as_bytes())?;
+        let decided = item_of(row).and_then(|present| {
+            let table = self.current(&place.table)?;
+            Ok((table, present, plan.decide(present)?))
+        });
+        let (table, present, decision) = match decided {
+            Ok(decided) => decided,
+            Err(error) => return Ok(Err(error)),
+        };
+        let new = match decision.item.as_deref().map(ItemRef::new).transpose() {
+            Ok(new) => new,
+            Err(reason) => return Ok(Err(reason.into())),
+        };
+        let key = place.key.as_bytes();
+        let change = ItemChange { table: &table, key, old: present, new, cause: Cause::Client };
+        let mut writer = EntryWriter::new(view, batch);
+        let report = writer.change(&change)?;
+        let attributes = decision.attributes;
+        Ok(report.map(|report| (WriteOutput { attributes, capacity: report.capacity }, writer.finish())))
     }
-    decision.output
 }
 
 /// Reads a row as an item, in place.

@@ -154,6 +154,16 @@ impl LocalEngine {
             .ok_or_else(|| Error::TableNotFound { table_name: name.into() })
     }
 
+    /// A table as this shard knows it now, which may have been changed since `known` was looked up.
+    pub(crate) fn current(&self, known: &Table) -> Result<Arc<Table>, Error> {
+        let table = self.table(&known.name)?;
+        if table.id == known.id {
+            Ok(table)
+        } else {
+            Err(Error::TableNotFound { table_name: known.name.to_string() })
+        }
+    }
+
     /// Replaces the snapshot if `catalog` is a later one.
     pub(crate) fn adopt(&self, catalog: Arc<Catalog>) {
         let mut current = self.state.catalog.borrow_mut();
@@ -207,10 +217,8 @@ impl LocalEngine {
         if let Some(open) = self.state.store.partition(place.id) {
             return Ok(open);
         }
-        if self.table(&table.name)?.id != table.id {
-            return Err(Error::TableNotFound { table_name: table.name.to_string() });
-        }
-        Ok(self.state.store.create_partition(table.spec_of(place, None)))
+        self.current(table)?;
+        Ok(self.state.store.create_partition(table.spec_of(table.number, place, None)))
     }
 }
 

@@ -10,7 +10,8 @@ use crate::{
     catalog::{Catalog, CatalogWriter, Claim, DeletionProtection, Table, TableDraft},
     error::{Error, TableChange, ValidationError},
     operation::{
-        CreateTable, ListTables, ListTablesOutput, TableCounts, TableDescription, TableStatus, UpdateTable,
+        CreateTable, ListTables, ListTablesOutput, RowCount, TableCounts, TableDescription, TableStatus,
+        UpdateTable,
     },
 };
 
@@ -64,11 +65,11 @@ impl LocalEngine {
         if self.catalog().table(&request.table_name).is_some() {
             return Err(Error::TableExists { table_name: request.table_name });
         }
-        let settings = request.settings();
-        let name: Arc<str> = request.table_name.into();
+        let definition = request.definition();
+        let name = Arc::clone(&definition.name);
         let _claim = writer.claim(&name, TableChange::Created)?;
         // One partition a shard: as many as can work at once.
-        let draft = TableDraft::new(name, request.key_schema, settings, self.shards().count(), self.handle());
+        let draft = TableDraft::new(definition, self.shards().count(), self.handle());
         let table = writer.insert(&draft).await?;
         self.spread(self.catalog().with(table.clone())).await?;
         self.describe(&table, TableStatus::Creating).await
@@ -134,7 +135,8 @@ impl LocalEngine {
     /// Lets go of this shard's partitions of a table that the catalog has forgotten. The files go in the
     /// background: after a crash, recovery removes what the catalog does not name.
     fn drop_partitions(&self, table: &Table) -> Result<(), Error> {
-        for partition in table.partitions.iter().filter(|partition| self.owner(partition) == self.shard()) {
+        let all = table.all_partitions().map(|(_, partition)| partition);
+        for partition in all.filter(|partition| self.owner(partition) == self.shard()) {
             let (store, id) = (self.store().clone(), partition.id);
             if store.partition(id).is_none() {
                 continue;
@@ -150,23 +152,24 @@ impl LocalEngine {
     }
 
     async fn describe(&self, table: &Table, status: TableStatus) -> Result<TableDescription, Error> {
-        let ids: Arc<[PartitionId]> = table.partitions.iter().map(|partition| partition.id).collect();
+        let numbers_and_ids = table.all_partitions().map(|(number, partition)| (number, partition.id));
+        let numbers_and_ids: Arc<[(u64, PartitionId)]> = numbers_and_ids.collect();
         let counting = self.on_every_shard(move |shard| {
-            let ids = Arc::clone(&ids);
-            async move { Ok(shard.count_rows(&ids)) }
+            let numbers_and_ids = Arc::clone(&numbers_and_ids);
+            async move { Ok(shard.count_rows(&numbers_and_ids)) }
         });
-        let counts: TableCounts = counting.await?.into_iter().sum();
-        Ok(TableDescription::of(table, status, counts, &self.shards().options))
+        let mut counts = TableCounts::default();
+        for (number, count) in counting.await?.into_iter().flatten() {
+            counts.add(number, count);
+        }
+        Ok(TableDescription::of(table, status, &counts, &self.shards().options))
     }
 
-    /// What this shard holds of the partitions.
-    fn count_rows(&self, partitions: &[PartitionId]) -> TableCounts {
-        let open = partitions.iter().filter_map(|id| self.store().partition(*id));
-        open.map(|partition| {
-            let stats = partition.stats();
-            TableCounts { item_count: stats.row_count, size_bytes: stats.row_bytes }
-        })
-        .sum()
+    /// What this shard holds of the partitions, by the number of the table or index that each belongs to.
+    fn count_rows(&self, numbers_and_ids: &[(u64, PartitionId)]) -> Vec<(u64, RowCount)> {
+        let open =
+            numbers_and_ids.iter().filter_map(|(number, id)| Some((*number, self.store().partition(*id)?)));
+        open.map(|(number, partition)| (number, RowCount::of(&partition.stats()))).collect()
     }
 }
 

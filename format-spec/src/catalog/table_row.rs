@@ -2,6 +2,8 @@
 
 use std::collections::BTreeMap;
 
+use super::index_part::{self, GlobalIndexPart, LocalIndexPart};
+use super::stream_part::{self, StreamPart};
 use super::{ROW_VERSION, byte_of, enumerated, open_row};
 use crate::key_encoding::{KeyPartKind, SECRET_BYTES};
 use crate::layout::{Constant, Field};
@@ -145,6 +147,14 @@ pub struct TableRow {
     pub sort_key: Option<String>,
     /// Tags by key.
     pub tags: BTreeMap<String, String>,
+    /// Its local indexes; their places give their tags.
+    pub local_indexes: Vec<LocalIndexPart>,
+    /// Its global indexes.
+    pub global_indexes: Vec<GlobalIndexPart>,
+    /// Its streams, oldest first.
+    pub streams: Vec<StreamPart>,
+    /// The attribute that tells when an item expires.
+    pub time_to_live: Option<String>,
 }
 
 impl TableRow {
@@ -157,13 +167,17 @@ impl TableRow {
             row.put_u8(byte_of(&KINDS, definition.kind));
             row.put_prefixed_bytes(definition.name.as_bytes());
         }
-        row.put_varint(self.definition_index(&self.partition_key));
-        row.put_varint(self.sort_key.as_ref().map_or(0, |name| self.definition_index(name) + 1));
+        let definitions = Definitions(&self.attribute_definitions);
+        row.put_varint(definitions.index_of(&self.partition_key));
+        row.put_varint(self.sort_key.as_ref().map_or(0, |name| definitions.index_of(name) + 1));
         row.put_varint(self.tags.len() as u64);
         for (key, value) in &self.tags {
             row.put_prefixed_bytes(key.as_bytes());
             row.put_prefixed_bytes(value.as_bytes());
         }
+        index_part::encode_indexes(&self.local_indexes, &self.global_indexes, definitions, &mut row);
+        stream_part::encode_streams(&self.streams, &mut row);
+        stream_part::encode_time_to_live(self.time_to_live.as_deref(), &mut row);
         row
     }
 
@@ -172,15 +186,20 @@ impl TableRow {
         let mut reader = open_row(WHAT, row)?;
         let mut decoded = Self::decode_fixed(&mut reader)?;
         decoded.attribute_definitions = decode_definitions(&mut reader)?;
-        decoded.partition_key = decoded.definition_name(reader.varint()?)?;
+        let definitions = Definitions(&decoded.attribute_definitions);
+        decoded.partition_key = definitions.name_at(reader.varint()?)?;
         decoded.sort_key = match reader.varint()? {
             0 => None,
-            index => Some(decoded.definition_name(index - 1)?),
+            index => Some(definitions.name_at(index - 1)?),
         };
         if decoded.sort_key.as_ref() == Some(&decoded.partition_key) {
             return Err(not_canonical("partition key and sort key are two attributes"));
         }
         decoded.tags = decode_tags(&mut reader)?;
+        decoded.local_indexes = index_part::decode_local(definitions, &mut reader)?;
+        decoded.global_indexes = index_part::decode_global(definitions, &mut reader)?;
+        decoded.streams = stream_part::decode_streams(&mut reader)?;
+        decoded.time_to_live = stream_part::decode_time_to_live(&mut reader)?;
         reader.finish()?;
         Ok(decoded)
     }
@@ -221,17 +240,29 @@ impl TableRow {
             partition_key: String::new(),
             sort_key: None,
             tags: BTreeMap::new(),
+            local_indexes: Vec::new(),
+            global_indexes: Vec::new(),
+            streams: Vec::new(),
+            time_to_live: None,
         })
     }
+}
 
-    fn definition_index(&self, name: &str) -> u64 {
-        let index = self.attribute_definitions.iter().position(|definition| definition.name == name);
+/// The attribute definitions of a row, by which keys are written as places among them.
+#[derive(Clone, Copy)]
+pub(super) struct Definitions<'a>(&'a [AttributeDefinition]);
+
+impl Definitions<'_> {
+    /// The place of an attribute that is defined.
+    pub(super) fn index_of(self, name: &str) -> u64 {
+        let index = self.0.iter().position(|definition| definition.name == name);
         index.expect("key attributes are among the definitions") as u64
     }
 
-    fn definition_name(&self, index: u64) -> Result<String, DecodeError> {
-        let count = self.attribute_definitions.len() as u64;
-        let definition = usize::try_from(index).ok().and_then(|index| self.attribute_definitions.get(index));
+    /// The attribute at a place.
+    pub(super) fn name_at(self, index: u64) -> Result<String, DecodeError> {
+        let count = self.0.len() as u64;
+        let definition = usize::try_from(index).ok().and_then(|index| self.0.get(index));
         definition.map(|definition| definition.name.clone()).ok_or(DecodeError::OutOfRange {
             field: "key attribute of a table",
             value: index,
@@ -242,12 +273,12 @@ impl TableRow {
 }
 
 impl CapacityPair {
-    fn encode(self, row: &mut Vec<u8>) {
+    pub(super) fn encode(self, row: &mut Vec<u8>) {
         row.put_u64(self.read_units);
         row.put_u64(self.write_units);
     }
 
-    fn decode(reader: &mut Reader<'_>) -> Result<Self, DecodeError> {
+    pub(super) fn decode(reader: &mut Reader<'_>) -> Result<Self, DecodeError> {
         Ok(Self { read_units: reader.u64()?, write_units: reader.u64()? })
     }
 }
@@ -295,14 +326,20 @@ fn decode_tags(reader: &mut Reader<'_>) -> Result<BTreeMap<String, String>, Deco
     Ok(tags)
 }
 
-fn bounded_count(reader: &mut Reader<'_>, field: &'static str, maximum: u64) -> Result<u64, DecodeError> {
+/// Reads a count that must not be above `maximum`.
+pub(super) fn bounded_count(
+    reader: &mut Reader<'_>,
+    field: &'static str,
+    maximum: u64,
+) -> Result<u64, DecodeError> {
     match reader.varint()? {
         count if count <= maximum => Ok(count),
         value => Err(DecodeError::OutOfRange { field, value, minimum: 0, maximum }),
     }
 }
 
-fn not_canonical(rule: &'static str) -> DecodeError {
+/// A row that says something in a way, or that, no encoder does.
+pub(super) fn not_canonical(rule: &'static str) -> DecodeError {
     DecodeError::NotCanonical { what: WHAT, rule }
 }
 

@@ -207,6 +207,16 @@ impl Tree {
         self.shared.state.borrow().counts.row_bytes
     }
 
+    /// Rows that are items of a table or entries of a global index.
+    pub(crate) fn item_count(&self) -> u64 {
+        self.shared.state.borrow().counts.item_count
+    }
+
+    /// Bytes of keys and values of those rows.
+    pub(crate) fn item_bytes(&self) -> u64 {
+        self.shared.state.borrow().counts.item_bytes
+    }
+
     /// Bytes of pages and values that are not on disk.
     pub(crate) fn dirty_bytes(&self) -> u64 {
         self.shared.pool.borrow().dirty_bytes_of(self.shared.slot())

@@ -51,6 +51,10 @@ pub struct PartitionStats {
     pub row_count: u64,
     /// Bytes of keys and values in the tree.
     pub row_bytes: u64,
+    /// Rows in the tree that are items of a table or entries of a global index.
+    pub item_count: u64,
+    /// Bytes of keys and values of those.
+    pub item_bytes: u64,
     /// Bytes of memory held by entries that the tree lacks.
     pub overlay_bytes: u64,
     /// The highest entry the tree holds.

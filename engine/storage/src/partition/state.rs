@@ -273,6 +273,8 @@ impl PartitionState {
         PartitionStats {
             row_count: self.tree.row_count(),
             row_bytes: self.tree.row_bytes(),
+            item_count: self.tree.item_count(),
+            item_bytes: self.tree.item_bytes(),
             overlay_bytes: self.overlay.borrow().bytes(),
             applied: self.applied(),
             committed: self.committed.get(),

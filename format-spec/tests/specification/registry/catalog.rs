@@ -1,8 +1,9 @@
 //! Golden samples of the catalog's rows and of one key of each kind.
 
 use basalt_format::catalog::{
-    AttributeDefinition, Billing, CapacityPair, CatalogKey, CountersRow, PartitionRow, PartitionState,
-    TableClass, TableRow, TableStatus,
+    AttributeDefinition, Billing, CapacityPair, CatalogKey, CountersRow, GlobalIndexPart, IndexStatus,
+    LocalIndexPart, PartitionRow, PartitionState, Projection, StreamPart, StreamView, TableClass, TableRow,
+    TableStatus,
 };
 use basalt_format::key_encoding::KeyPartKind;
 
@@ -65,10 +66,42 @@ fn table() -> TableRow {
         attribute_definitions: vec![
             definition("SongTitle", KeyPartKind::S),
             definition("Artist", KeyPartKind::B),
+            definition("Year", KeyPartKind::N),
         ],
         partition_key: "Artist".to_owned(),
         sort_key: Some("SongTitle".to_owned()),
         tags: [("owner", "ada"), ("stage", "")].map(|(key, value)| (key.to_owned(), value.to_owned())).into(),
+        local_indexes: vec![LocalIndexPart {
+            name: "by-year".to_owned(),
+            sort_key: "Year".to_owned(),
+            projection: Projection::Include(vec!["Label".to_owned()]),
+        }],
+        global_indexes: vec![GlobalIndexPart {
+            name: "by-title".to_owned(),
+            number: 258,
+            status: IndexStatus::Backfilling,
+            partition_keys: vec!["SongTitle".to_owned(), "Year".to_owned()],
+            sort_keys: vec!["Artist".to_owned()],
+            projection: Projection::KeysOnly,
+            provisioned: CapacityPair { read_units: 1, write_units: 2 },
+            on_demand_maximum: CapacityPair::default(),
+            warm_throughput: CapacityPair { read_units: 0, write_units: 3 },
+        }],
+        streams: vec![
+            StreamPart {
+                number: 1,
+                created_unix_us: 1_795_000_000_000_002,
+                view: StreamView::OldImage,
+                disabled_unix_us: Some(1_795_000_000_000_003),
+            },
+            StreamPart {
+                number: 2,
+                created_unix_us: 1_795_000_000_000_004,
+                view: StreamView::NewAndOldImages,
+                disabled_unix_us: None,
+            },
+        ],
+        time_to_live: Some("Expires".to_owned()),
     }
 }
 
@@ -84,6 +117,10 @@ fn smallest_table() -> TableRow {
         partition_key: "n".to_owned(),
         sort_key: None,
         tags: [].into(),
+        local_indexes: Vec::new(),
+        global_indexes: Vec::new(),
+        streams: Vec::new(),
+        time_to_live: None,
         ..table()
     }
 }
