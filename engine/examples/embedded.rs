@@ -44,7 +44,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     let recent =
         parse_key_condition("station = :station AND measured_at >= :from", &mut values)?.conditions()?;
     let page = engine.query(Query::new(TABLE, recent))?;
-    println!("{} measurements since minute 7, {} read units", page.count, page.capacity);
+    println!("{} measurements since minute 7, {} read units", page.count, page.capacity.total());
 
     // Beside the data: the items are lent, not copied, and only the answer crosses threads.
     let warmest = engine.on_shard(TABLE, text("north"), |station| async move {

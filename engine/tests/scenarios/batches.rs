@@ -42,7 +42,7 @@ fn a_batch_writes_puts_and_deletes_of_several_tables() {
         let composite =
             BatchWriteTable { table_name: COMPOSITE.into(), writes: vec![BatchWrite::Put(sorted.clone())] };
         let answer = engine.batch_write_item(BatchWriteItem { tables: vec![simple, composite] }).unwrap();
-        assert!((answer.tables[0].capacity.as_f64() - 20.0).abs() < 1e-9);
+        assert!((answer.tables[0].capacity.total().as_f64() - 20.0).abs() < 1e-9);
         assert_eq!(get(engine, SIMPLE, key(0)), None);
         assert!((1..20).all(|index| get(engine, SIMPLE, key(index)).is_some()));
         assert_eq!(get(engine, COMPOSITE, sorted.clone()), Some(sorted));
@@ -60,7 +60,7 @@ fn a_batch_reads_what_is_there() {
         let found: Vec<Item> = table.items.iter().map(decoded).collect();
         assert_eq!(found, (10..20).map(key).collect::<Vec<_>>());
         assert!(table.unprocessed_keys.is_empty());
-        assert!((table.capacity.as_f64() - 10.0).abs() < 1e-9, "half a unit for each of twenty");
+        assert!((table.capacity.total().as_f64() - 10.0).abs() < 1e-9, "half a unit for each of twenty");
     });
 }
 

@@ -178,16 +178,16 @@ fn capacity_follows_the_larger_image_and_the_wanted_consistency() {
     let engine = in_memory(1);
     create_simple(&engine);
     let sized = |bytes: usize| item([("pk", text("k")), ("v", text(&"x".repeat(bytes - 4)))]);
-    units(3.0)(engine.put_item(PutItem::new(SIMPLE, sized(2049))).unwrap().capacity);
-    units(3.0)(engine.put_item(PutItem::new(SIMPLE, sized(100))).unwrap().capacity);
+    units(3.0)(engine.put_item(PutItem::new(SIMPLE, sized(2049))).unwrap().capacity.total());
+    units(3.0)(engine.put_item(PutItem::new(SIMPLE, sized(100))).unwrap().capacity.total());
     put(&engine, SIMPLE, sized(4097));
     let eventual = GetItem::new(SIMPLE, key("k"));
     let strong = GetItem { consistency: Consistency::Strong, ..eventual.clone() };
-    units(1.0)(engine.get_item(eventual).unwrap().capacity);
-    units(2.0)(engine.get_item(strong).unwrap().capacity);
-    units(0.5)(engine.get_item(GetItem::new(SIMPLE, key("absent"))).unwrap().capacity);
-    units(5.0)(engine.delete_item(DeleteItem::new(SIMPLE, key("k"))).unwrap().capacity);
-    units(1.0)(engine.delete_item(DeleteItem::new(SIMPLE, key("k"))).unwrap().capacity);
+    units(1.0)(engine.get_item(eventual).unwrap().capacity.total());
+    units(2.0)(engine.get_item(strong).unwrap().capacity.total());
+    units(0.5)(engine.get_item(GetItem::new(SIMPLE, key("absent"))).unwrap().capacity.total());
+    units(5.0)(engine.delete_item(DeleteItem::new(SIMPLE, key("k"))).unwrap().capacity.total());
+    units(1.0)(engine.delete_item(DeleteItem::new(SIMPLE, key("k"))).unwrap().capacity.total());
 }
 
 #[test]

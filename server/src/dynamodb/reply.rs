@@ -1,7 +1,9 @@
 //! Members that several replies have.
 
-use basalt_engine::CapacityUnits;
+use std::collections::BTreeMap;
+
 use basalt_engine::model::EncodedItem;
+use basalt_engine::{CapacityUnits, ConsumedCapacity};
 
 use super::constraint::{Constraints, Enumeration};
 use super::json::writer::Members;
@@ -60,7 +62,7 @@ impl Members<'_> {
         &mut self,
         wanted: ReturnConsumedCapacity,
         table_name: &str,
-        used: CapacityUnits,
+        used: &ConsumedCapacity,
     ) {
         if wanted != ReturnConsumedCapacity::None {
             self.value_of("ConsumedCapacity").capacity_of_table(wanted, table_name, used);
@@ -71,7 +73,7 @@ impl Members<'_> {
     pub(crate) fn consumed_capacities<'a>(
         &mut self,
         wanted: ReturnConsumedCapacity,
-        tables: impl Iterator<Item = (&'a str, CapacityUnits)>,
+        tables: impl Iterator<Item = (&'a str, &'a ConsumedCapacity)>,
     ) {
         if wanted == ReturnConsumedCapacity::None {
             return;
@@ -81,15 +83,33 @@ impl Members<'_> {
             elements.element().capacity_of_table(wanted, table_name, used);
         }
     }
+
+    /// Indexes that were not touched are not told, nor is a list of none.
+    fn capacity_of_indexes(&mut self, name: &str, used: &BTreeMap<String, CapacityUnits>) {
+        if used.is_empty() {
+            return;
+        }
+        let mut indexes = self.value_of(name).object();
+        for (index_name, units) in used {
+            indexes.value_of(index_name).object().value_of("CapacityUnits").double(units.as_f64());
+        }
+    }
 }
 
 impl Writer {
-    fn capacity_of_table(&mut self, wanted: ReturnConsumedCapacity, table_name: &str, used: CapacityUnits) {
+    fn capacity_of_table(
+        &mut self,
+        wanted: ReturnConsumedCapacity,
+        table_name: &str,
+        used: &ConsumedCapacity,
+    ) {
         let mut members = self.object();
         members.string("TableName", table_name);
-        members.value_of("CapacityUnits").double(used.as_f64());
+        members.value_of("CapacityUnits").double(used.total().as_f64());
         if wanted == ReturnConsumedCapacity::Indexes {
-            members.value_of("Table").object().value_of("CapacityUnits").double(used.as_f64());
+            members.value_of("Table").object().value_of("CapacityUnits").double(used.table.as_f64());
+            members.capacity_of_indexes("LocalSecondaryIndexes", &used.local_indexes);
+            members.capacity_of_indexes("GlobalSecondaryIndexes", &used.global_indexes);
         }
     }
 }

@@ -73,7 +73,7 @@ impl Operation for BatchGetItemInput {
         let mut members = writer.object();
         write_responses(&mut members, &output, &echoes)?;
         write_unprocessed(&mut members, &output, &echoes);
-        let used = output.tables.iter().map(|table| (table.table_name.as_str(), table.capacity));
+        let used = output.tables.iter().map(|table| (table.table_name.as_str(), &table.capacity));
         members.consumed_capacities(capacity, used);
         drop(members);
         Ok(writer.into_bytes())

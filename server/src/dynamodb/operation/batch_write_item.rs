@@ -65,7 +65,7 @@ impl Operation for BatchWriteItemInput {
         let mut writer = Writer::default();
         let mut members = writer.object();
         write_unprocessed(&mut members, &output, &requested_names);
-        let used = output.tables.iter().map(|table| (table.table_name.as_str(), table.capacity));
+        let used = output.tables.iter().map(|table| (table.table_name.as_str(), &table.capacity));
         members.consumed_capacities(capacity, used);
         drop(members);
         Ok(writer.into_bytes())

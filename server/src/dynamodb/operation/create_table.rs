@@ -82,6 +82,9 @@ impl Operation for CreateTableInput {
             on_demand_maximum: settings.on_demand_maximum.unwrap_or_default(),
             deletion_protection: settings.deletion_protection.unwrap_or(DeletionProtection::Disabled),
             tags,
+            local_indexes: Vec::new(),
+            global_indexes: Vec::new(),
+            stream: None,
         };
         let created = api.engine.create_table(create).await;
         let created = created.map_err(|error| ApiError::from_engine(error, Plane::Control))?;

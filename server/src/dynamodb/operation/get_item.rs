@@ -54,7 +54,7 @@ impl Operation for GetItemInput {
         let mut writer = Writer::default();
         let mut members = writer.object();
         members.item("Item", output.item.as_ref())?;
-        members.consumed_capacity(capacity, &request.table_name, output.capacity);
+        members.consumed_capacity(capacity, &request.table_name, &output.capacity);
         drop(members);
         Ok(writer.into_bytes())
     }

@@ -172,7 +172,7 @@ impl PageReply {
         if let Some(key) = &page.last_evaluated_key {
             members.value_of("LastEvaluatedKey").attributes(key);
         }
-        members.consumed_capacity(self.capacity, &self.table_name, page.capacity);
+        members.consumed_capacity(self.capacity, &self.table_name, &page.capacity);
         drop(members);
         Ok(writer.into_bytes())
     }

@@ -41,6 +41,7 @@ impl Operation for UpdateTableInput {
             table_class: settings.table_class,
             on_demand_maximum: settings.on_demand_maximum,
             deletion_protection: settings.deletion_protection,
+            ..UpdateTable::default()
         };
         let updated = api.engine.update_table(update).await;
         let updated = updated.map_err(|error| ApiError::from_engine(error, Plane::Control))?;

@@ -2,7 +2,7 @@
 //! with.
 
 use basalt_engine::model::EncodedItem;
-use basalt_engine::{CapacityUnits, ReturnOld, ReturnValues};
+use basalt_engine::{ConsumedCapacity, ReturnOld, ReturnValues};
 
 use super::item_request::{CheckedItemRequest, ItemRequest, ItemRequestShape};
 use crate::dynamodb::constraint::{Constraints, Enumeration};
@@ -120,7 +120,7 @@ impl WriteOptions {
         self,
         table_name: &str,
         attributes: Option<&EncodedItem>,
-        capacity: CapacityUnits,
+        capacity: &ConsumedCapacity,
     ) -> Result<Vec<u8>, ApiError> {
         let mut writer = Writer::default();
         let mut members = writer.object();
