@@ -34,12 +34,14 @@ pub const TAG_STREAM: u8 = 0x40;
 pub const TAG_TIME_TO_LIVE: u8 = 0x50;
 /// Tokens of idempotent transactions.
 pub const TAG_TOKEN: u8 = 0x60;
+/// Items that a transaction over several shards has prepared.
+pub const TAG_PREPARED: u8 = 0x62;
+/// Decisions of transactions, in ledger partitions.
+pub const TAG_DECISION: u8 = 0x64;
 /// In a global index: what has been received from each base partition.
 pub const TAG_RECEIVED: u8 = 0x70;
 /// Entries of a global secondary index.
 pub const TAG_GLOBAL_INDEX: u8 = 0x80;
-/// Decisions of transactions, in ledger partitions.
-pub const TAG_DECISION: u8 = 0x90;
 /// How far rows that are derived from items were made.
 pub const TAG_LAYOUT: u8 = 0xa0;
 /// The catalog, in partition 0.
@@ -54,9 +56,10 @@ pub const TAGS: &[Constant] = &[
     Constant::new("TAG_STREAM", TAG_STREAM as u64),
     Constant::new("TAG_TIME_TO_LIVE", TAG_TIME_TO_LIVE as u64),
     Constant::new("TAG_TOKEN", TAG_TOKEN as u64),
+    Constant::new("TAG_PREPARED", TAG_PREPARED as u64),
+    Constant::new("TAG_DECISION", TAG_DECISION as u64),
     Constant::new("TAG_RECEIVED", TAG_RECEIVED as u64),
     Constant::new("TAG_GLOBAL_INDEX", TAG_GLOBAL_INDEX as u64),
-    Constant::new("TAG_DECISION", TAG_DECISION as u64),
     Constant::new("TAG_LAYOUT", TAG_LAYOUT as u64),
     Constant::new("TAG_CATALOG", TAG_CATALOG as u64),
 ];

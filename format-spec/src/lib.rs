@@ -31,6 +31,7 @@ pub mod stream_iterator;
 pub mod stream_record;
 pub mod superblock;
 pub mod time_to_live;
+pub mod transaction;
 pub mod wal;
 
 pub use bytes::{Put, Reader};

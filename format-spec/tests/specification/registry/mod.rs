@@ -21,6 +21,7 @@ mod node;
 mod partition_file;
 mod streams;
 mod time_to_live;
+mod transactions;
 mod wal;
 
 /// What a Markdown table must say.
@@ -76,7 +77,7 @@ pub(crate) struct Sample {
 pub(crate) fn tables() -> Vec<Table> {
     use basalt_format::{
         backfill, catalog, data_directory, extent, item_encoding, key_encoding, number, outbox, page,
-        received, stream_iterator, stream_record, superblock, time_to_live, wal,
+        received, stream_iterator, stream_record, superblock, time_to_live, transaction, wal,
     };
     vec![
         Table::constants("key_encoding.md", "key_tags", key_encoding::TAGS),
@@ -133,6 +134,13 @@ pub(crate) fn tables() -> Vec<Table> {
             "time_to_live_progress_states",
             time_to_live::TIME_TO_LIVE_PROGRESS_STATES,
         ),
+        Table::fields("transaction.md", "prepared_key", transaction::PREPARED_KEY_LAYOUT),
+        Table::fields("transaction.md", "prepared_row", transaction::PREPARED_ROW_LAYOUT),
+        Table::constants("transaction.md", "prepared_outcomes", transaction::PREPARED_OUTCOMES),
+        Table::fields("transaction.md", "decision_key", transaction::DECISION_KEY_LAYOUT),
+        Table::fields("transaction.md", "token_key", transaction::TOKEN_KEY_LAYOUT),
+        Table::constants("transaction.md", "token_spaces", transaction::TOKEN_SPACES),
+        Table::fields("transaction.md", "token_row", transaction::TOKEN_ROW_LAYOUT),
         Table::fields("wal.md", "segment_header", wal::SEGMENT_HEADER_LAYOUT),
         Table::fields("wal.md", "frame_header", wal::FRAME_HEADER_LAYOUT),
         Table::fields("wal.md", "record_header", wal::RECORD_HEADER_LAYOUT),
@@ -152,6 +160,7 @@ pub(crate) fn samples() -> Vec<Sample> {
         partition_file::samples(),
         streams::samples(),
         time_to_live::samples(),
+        transactions::samples(),
         wal::samples(),
     ]
     .into_iter()
