@@ -13,9 +13,10 @@ use crate::{
     engine::Engine,
     error::Error,
     operation::{
-        BatchGetItem, BatchGetItemOutput, BatchWriteItem, BatchWriteItemOutput, CreateTable, DeleteItem,
-        DeleteItemOutput, GetItem, GetItemOutput, ListTables, ListTablesOutput, PutItem, PutItemOutput,
-        Query, QueryOutput, Scan, ScanOutput, TableDescription, UpdateItem, UpdateItemOutput, UpdateTable,
+        BatchGetItem, BatchGetItemOutput, BatchWriteItem, BatchWriteItemOutput, ChangeTags, CreateTable,
+        DeleteItem, DeleteItemOutput, GetItem, GetItemOutput, ListTables, ListTablesOutput, PutItem,
+        PutItemOutput, Query, QueryOutput, Scan, ScanOutput, TableDescription, UpdateItem, UpdateItemOutput,
+        UpdateTable,
     },
     recovery_report::RecoveryReport,
     shard::ShardAccess,
@@ -45,6 +46,8 @@ waiting! {
     create_table(request: CreateTable) -> TableDescription;
     /// As [`Engine::update_table`].
     update_table(request: UpdateTable) -> TableDescription;
+    /// As [`Engine::change_tags`].
+    change_tags(request: ChangeTags) -> ();
     /// As [`Engine::delete_table`].
     delete_table(table_name: &str) -> TableDescription;
     /// As [`Engine::describe_table`].

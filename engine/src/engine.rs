@@ -12,9 +12,10 @@ use crate::{
     error::Error,
     open_error::OpenError,
     operation::{
-        BatchGetItem, BatchGetItemOutput, BatchWriteItem, BatchWriteItemOutput, CreateTable, DeleteItem,
-        DeleteItemOutput, GetItem, GetItemOutput, ListTables, ListTablesOutput, PutItem, PutItemOutput,
-        Query, QueryOutput, Scan, ScanOutput, TableDescription, UpdateItem, UpdateItemOutput, UpdateTable,
+        BatchGetItem, BatchGetItemOutput, BatchWriteItem, BatchWriteItemOutput, ChangeTags, CreateTable,
+        DeleteItem, DeleteItemOutput, GetItem, GetItemOutput, ListTables, ListTablesOutput, PutItem,
+        PutItemOutput, Query, QueryOutput, Scan, ScanOutput, TableDescription, UpdateItem, UpdateItemOutput,
+        UpdateTable,
     },
     options::EngineOptions,
     recovery_report::RecoveryReport,
@@ -111,6 +112,11 @@ impl Engine {
     /// Changes a table's settings.
     pub async fn update_table(&self, request: UpdateTable) -> Result<TableDescription, Error> {
         self.anywhere(|local| async move { local.update_table(request).await }).await
+    }
+
+    /// Puts and removes tags of a table.
+    pub async fn change_tags(&self, request: ChangeTags) -> Result<(), Error> {
+        self.anywhere(|local| async move { local.change_tags(request).await }).await
     }
 
     /// Deletes a table and everything in it.

@@ -32,6 +32,9 @@ pub enum ValidationError {
          SSESpecification or ReplicaUpdates is required"
     )]
     NothingToUpdate,
+    /// More tags than a table may have.
+    #[error("One or more parameter values were invalid: Too many tags: tag limit is 50")]
+    TooManyTags,
     /// What is wrong with an item to be put, whatever its table: names, nesting, size.
     #[error(transparent)]
     Item(#[from] ValueError),

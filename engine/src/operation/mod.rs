@@ -16,6 +16,7 @@ mod return_values;
 mod scan;
 mod start_key;
 mod table;
+mod tags;
 mod update_item;
 mod write_output;
 
@@ -45,5 +46,6 @@ pub use table::{
     LocalIndexDescription, StreamChange, TableDescription, TableStatus, UpdateTable,
 };
 pub(crate) use table::{RowCount, TableCounts};
+pub use tags::{ChangeTags, TAGS_MAX};
 pub use update_item::{UpdateItem, UpdateItemOutput};
 pub use write_output::WriteOutput;

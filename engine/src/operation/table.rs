@@ -6,6 +6,7 @@ use basalt_model::{KeyAttribute, KeySchema};
 use basalt_runtime::UnixTime;
 use basalt_storage::PartitionStats;
 
+use super::tags::check_tags;
 use crate::{
     catalog::{
         BillingMode, DeletionProtection, GlobalIndexDefinition, IndexStatus, IndexThroughput,
@@ -234,7 +235,7 @@ impl CreateTable {
         {
             return Err(ValidationError::KeyAttributesShareName.into());
         }
-        Ok(())
+        check_tags(&self.tags)
     }
 }
 

@@ -7,11 +7,11 @@ use basalt_storage::PartitionId;
 
 use super::LocalEngine;
 use crate::{
-    catalog::{Catalog, CatalogWriter, Claim, DeletionProtection, Table, TableDraft},
+    catalog::{Catalog, CatalogWriter, Claim, DeletionProtection, Table, TableDraft, TableSettings},
     error::{Error, TableChange, ValidationError},
     operation::{
-        CreateTable, ListTables, ListTablesOutput, RowCount, TableCounts, TableDescription, TableStatus,
-        UpdateTable,
+        ChangeTags, CreateTable, ListTables, ListTablesOutput, RowCount, TableCounts, TableDescription,
+        TableStatus, UpdateTable,
     },
 };
 
@@ -33,6 +33,11 @@ impl LocalEngine {
         self.on_catalog_shard(|shard| async move { shard.update_table_here(request).await }).await
     }
 
+    /// Puts and removes tags of a table.
+    pub async fn change_tags(&self, request: ChangeTags) -> Result<(), Error> {
+        self.on_catalog_shard(|shard| async move { shard.change_tags_here(request).await }).await
+    }
+
     /// Deletes a table and everything in it.
     pub async fn delete_table(&self, table_name: &str) -> Result<TableDescription, Error> {
         let table_name = table_name.to_owned();
@@ -52,10 +57,11 @@ impl LocalEngine {
 
     /// Runs a change of the catalog as a task of its own: once begun it must come to its end, whether or not anybody
     /// still waits, or shards would not learn of a durable change.
-    async fn on_catalog_shard<W, F>(&self, change: W) -> Result<TableDescription, Error>
+    async fn on_catalog_shard<T, W, F>(&self, change: W) -> Result<T, Error>
     where
+        T: Send + 'static,
         W: FnOnce(LocalEngine) -> F + Send + 'static,
-        F: Future<Output = Result<TableDescription, Error>> + 'static,
+        F: Future<Output = Result<T, Error>> + 'static,
     {
         self.shards().run(CATALOG_SHARD, change).await
     }
@@ -78,10 +84,22 @@ impl LocalEngine {
     async fn update_table_here(&self, request: UpdateTable) -> Result<TableDescription, Error> {
         let (table, _claim) = self.claim_table(&request.table_name, TableChange::Updated)?;
         let settings = request.settings_over(&table.settings, self.handle().unix_time())?;
-        let changed = Table { settings, ..Table::clone(&table) };
+        let changed = self.set(&table, settings).await?;
+        self.describe(&changed, TableStatus::Active).await
+    }
+
+    async fn change_tags_here(&self, request: ChangeTags) -> Result<(), Error> {
+        let (table, _claim) = self.claim_table(&request.table_name, TableChange::Updated)?;
+        let settings = request.settings_over(&table.settings)?;
+        self.set(&table, settings).await.map(drop)
+    }
+
+    /// Makes other settings of a claimed table durable and known.
+    async fn set(&self, table: &Table, settings: TableSettings) -> Result<Table, Error> {
+        let changed = Table { settings, ..Table::clone(table) };
         self.catalog_writer().replace(&changed).await?;
         self.spread(self.catalog().with(changed.clone())).await?;
-        self.describe(&changed, TableStatus::Active).await
+        Ok(changed)
     }
 
     async fn delete_table_here(&self, table_name: &str) -> Result<TableDescription, Error> {

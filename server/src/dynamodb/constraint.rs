@@ -12,8 +12,13 @@ use super::messages;
 const VIOLATIONS_MAX: usize = 10;
 /// The characters of names, as DynamoDB prints the rule.
 const NAME_PATTERN: &str = "[a-zA-Z0-9_.-]+";
+/// Tokens of some lists' pages, as DynamoDB prints the rule.
+const HEX_TOKEN_PATTERN: &str = "([0-9a-f]{16})+";
+const HEX_TOKEN_GROUP: usize = 16;
 /// Table and index names are so long.
 pub(crate) const NAME_LENGTH: RangeInclusive<usize> = 3..=255;
+/// Names of backups, exports, streams and the like are so long.
+pub(crate) const RESOURCE_NAME_LENGTH: RangeInclusive<usize> = 37..=1024;
 /// Resource names that stand for a table name may be so long.
 const TABLE_ARN_LENGTH_MAX: usize = 1024;
 
@@ -126,6 +131,34 @@ impl Constraints {
         self.text_length(path, Some(table), 1..=*NAME_LENGTH.end());
     }
 
+    /// The name of a table that is not there yet: no resource name.
+    pub(crate) fn new_table(&mut self, path: &str, member: &Option<String>) {
+        self.required(path, member);
+        self.name_pattern(path, member.as_deref());
+        self.text_length(path, member.as_deref(), NAME_LENGTH);
+    }
+
+    /// A table that need not be named.
+    pub(crate) fn optional_table(&mut self, path: &str, member: &Option<String>) {
+        if member.is_some() {
+            self.table(path, member);
+        }
+    }
+
+    /// A page's token, if there, must consist of groups of 16 hexadecimal digits.
+    pub(crate) fn hex_token(&mut self, path: &str, member: Option<&str>) {
+        let is_token = |text: &str| {
+            !text.is_empty()
+                && text.len().is_multiple_of(HEX_TOKEN_GROUP)
+                && text.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f'))
+        };
+        if let Some(text) = member
+            && !is_token(text)
+        {
+            self.add(messages::violation(text, path, messages::pattern(HEX_TOKEN_PATTERN)));
+        }
+    }
+
     /// The keys of a map from tables, names or resource names. One violation, whatever the number of bad keys and
     /// however they are bad.
     pub(crate) fn table_keys<'a>(
@@ -146,6 +179,12 @@ impl Constraints {
             messages::pattern(NAME_PATTERN),
         ];
         self.add(messages::violation(printed, path, messages::map_keys(&constraints)));
+    }
+
+    /// A required resource name of something that is not a table.
+    pub(crate) fn resource_name(&mut self, path: &str, member: &Option<String>) {
+        self.required(path, member);
+        self.text_length(path, member.as_deref(), RESOURCE_NAME_LENGTH);
     }
 
     /// A violation in other words than the common ones.

@@ -14,15 +14,22 @@ use crate::limits::MemoryExhausted;
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Exception {
     AccessDenied,
+    BackupNotFound,
     ConditionalCheckFailed,
+    ExportNotFound,
+    GlobalTableNotFound,
+    ImportNotFound,
     IncompleteSignature,
     InternalServerError,
     InvalidSignature,
     MissingAuthenticationToken,
+    PointInTimeRecoveryUnavailable,
+    PolicyNotFound,
     ResourceInUse,
     ResourceNotFound,
     Serialization,
     ServiceUnavailable,
+    TableNotFound,
     Throttling,
     UnknownOperation,
     Validation,
@@ -33,6 +40,15 @@ impl Exception {
     fn type_name(self) -> &'static str {
         match self {
             Exception::AccessDenied => "com.amazon.coral.service#AccessDeniedException",
+            Exception::BackupNotFound => "com.amazonaws.dynamodb.v20120810#BackupNotFoundException",
+            Exception::ExportNotFound => "com.amazonaws.dynamodb.v20120810#ExportNotFoundException",
+            Exception::GlobalTableNotFound => "com.amazonaws.dynamodb.v20120810#GlobalTableNotFoundException",
+            Exception::ImportNotFound => "com.amazonaws.dynamodb.v20120810#ImportNotFoundException",
+            Exception::PointInTimeRecoveryUnavailable => {
+                "com.amazonaws.dynamodb.v20120810#PointInTimeRecoveryUnavailableException"
+            }
+            Exception::PolicyNotFound => "com.amazonaws.dynamodb.v20120810#PolicyNotFoundException",
+            Exception::TableNotFound => "com.amazonaws.dynamodb.v20120810#TableNotFoundException",
             Exception::ConditionalCheckFailed => {
                 "com.amazonaws.dynamodb.v20120810#ConditionalCheckFailedException"
             }
@@ -77,6 +93,8 @@ pub(crate) enum Plane {
     Control,
     /// Operations on items do not.
     Data,
+    /// Operations on backups have an exception of their own.
+    Backup,
 }
 
 /// An answer that is an error.
@@ -96,6 +114,11 @@ impl ApiError {
     /// An error without a text: bodies that are not JSON and unknown operations have none.
     pub(crate) fn silent(exception: Exception) -> ApiError {
         ApiError { exception, message: None, item: None }
+    }
+
+    /// Basalt does not do what the operation would start. Unlike an operation that nobody knows, it is told by name.
+    pub(crate) fn unsupported(operation: &str) -> ApiError {
+        ApiError::new(Exception::UnknownOperation, messages::operation_unsupported(operation))
     }
 
     /// A broken rule.
@@ -132,11 +155,12 @@ impl ApiError {
     }
 
     fn table_not_found(table_name: &str, plane: Plane) -> ApiError {
-        let message = match plane {
-            Plane::Control => messages::named_table_not_found(table_name),
-            Plane::Data => messages::TABLE_NOT_FOUND.to_owned(),
+        let (exception, message) = match plane {
+            Plane::Control => (Exception::ResourceNotFound, messages::named_table_not_found(table_name)),
+            Plane::Data => (Exception::ResourceNotFound, messages::TABLE_NOT_FOUND.to_owned()),
+            Plane::Backup => (Exception::TableNotFound, messages::backup_table_not_found(table_name)),
         };
-        ApiError::new(Exception::ResourceNotFound, message)
+        ApiError::new(exception, message)
     }
 
     fn table_in_use(table_name: &str, change: TableChange) -> ApiError {

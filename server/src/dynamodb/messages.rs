@@ -191,6 +191,16 @@ pub(crate) fn undefined_key_attributes(keys: &[&str], definitions: &[&str]) -> S
     )
 }
 
+pub(crate) const NO_TABLE_ARN: &str = "Invalid TableArn";
+pub(crate) const NO_TAG: &str = "Atleast one Tag needs to be provided as Input.";
+pub(crate) const NO_TAG_KEY: &str = "Atleast one Tag Key needs to be provided as Input.";
+pub(crate) const INVALID_NEXT_TOKEN: &str = "Invalid NextToken";
+
+/// The spelling is DynamoDB's.
+pub(crate) fn resource_not_found(arn: &str) -> String {
+    format!("Requested resource not found: ResourcArn: {arn} not found")
+}
+
 pub(crate) fn named_table_not_found(table_name: &str) -> String {
     format!("Requested resource not found: Table: {table_name} not found")
 }
@@ -201,6 +211,55 @@ pub(crate) fn table_exists(table_name: &str) -> String {
 
 pub(crate) fn table_in_use(change: impl fmt::Display, table_name: &str) -> String {
     format!("Attempt to change a resource which is still in use: Table is being {change}: {table_name}")
+}
+
+// --- Backups, exports, global tables and whatever else Basalt answers in its zero state.
+
+pub(crate) const RESTORE_SOURCE_MISSING: &str = "One or more parameter values were invalid: \
+     Either SourceTableName or SourceTableArn must be specified";
+
+pub(crate) fn backup_table_not_found(table_name: &str) -> String {
+    format!("Table not found: {table_name}")
+}
+
+pub(crate) fn backup_not_found(arn: &str) -> String {
+    format!("Backup not found: {arn}")
+}
+
+pub(crate) fn export_not_found(arn: &str) -> String {
+    format!("Export not found: {arn}")
+}
+
+pub(crate) fn import_not_found(arn: &str) -> String {
+    format!("Import not found: {arn}")
+}
+
+pub(crate) fn bulk_operation_not_found(arn: &str) -> String {
+    format!("Requested resource not found: BulkOperation: {arn} not found")
+}
+
+pub(crate) fn global_table_not_found(table_name: &str) -> String {
+    format!("Global table not found: Global table with name: '{table_name}' does not exist.")
+}
+
+pub(crate) fn point_in_time_recovery_disabled(table_name: &str) -> String {
+    format!("Point in time recovery is not enabled for table '{table_name}'")
+}
+
+pub(crate) fn policy_not_found(arn: &str) -> String {
+    format!("Resource-based policy not found for the provided ResourceArn: {arn}")
+}
+
+pub(crate) fn streaming_destination_not_found(stream_arn: &str) -> String {
+    format!("Requested resource not found: Kinesis streaming destination: {stream_arn} not found")
+}
+
+pub(crate) fn index_of_table_not_found(index_name: &str, table_name: &str) -> String {
+    format!("Requested resource not found: Index: {index_name} of Table: {table_name} not found")
+}
+
+pub(crate) fn no_such_index(index_name: &str) -> String {
+    format!("The table does not have the specified index: {index_name}")
 }
 
 pub(crate) const CONDITION_FAILED: &str = "The conditional request failed";
@@ -219,6 +278,10 @@ pub(crate) fn legacy_parameters_unsupported(names: &[&str]) -> String {
         "Basalt does not support these legacy parameters yet: {}. Use the expression parameters instead.",
         names.join(", ")
     )
+}
+
+pub(crate) fn operation_unsupported(operation: &str) -> String {
+    format!("Basalt does not do {operation}. What it does is listed in its README.")
 }
 
 pub(crate) fn members_unsupported(operation: &str, names: &[&str]) -> String {

@@ -21,6 +21,7 @@ pub(crate) mod json;
 pub(crate) mod messages;
 mod operation;
 mod reply;
+mod resource_arn;
 mod table_name;
 mod target;
 
@@ -102,7 +103,11 @@ impl Api {
 /// A body without a known operation: only whether it is JSON matters.
 fn unknown_operation(mut call: Call<'_>) -> ApiError {
     let is_json = call.body.is_empty() || Reader::check_document(&call.body, &mut call.memory).is_ok();
-    ApiError::silent(if is_json { Exception::UnknownOperation } else { Exception::Serialization })
+    match target::not_done(call.target) {
+        _ if !is_json => ApiError::silent(Exception::Serialization),
+        Some(operation) => ApiError::unsupported(operation),
+        None => ApiError::silent(Exception::UnknownOperation),
+    }
 }
 
 /// Reads a body into an operation's input.

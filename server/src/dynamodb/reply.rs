@@ -39,6 +39,15 @@ impl ReturnConsumedCapacity {
 /// metrics, whatever is asked for.
 pub(crate) const RETURN_ITEM_COLLECTION_METRICS: Enumeration<()> = Enumeration(&[("SIZE", ()), ("NONE", ())]);
 
+/// A reply that is an object with the members that `write` adds.
+pub(crate) fn object_reply(write: impl FnOnce(&mut Members<'_>)) -> Vec<u8> {
+    let mut writer = Writer::default();
+    let mut members = writer.object();
+    write(&mut members);
+    drop(members);
+    writer.into_bytes()
+}
+
 impl Members<'_> {
     /// A member that is an encoded item, if there is one.
     pub(crate) fn item(&mut self, name: &str, item: Option<&EncodedItem>) -> Result<(), DamagedItem> {

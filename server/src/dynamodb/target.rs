@@ -46,20 +46,70 @@ operations! {
     "DynamoDB_20120810" {
         BatchGetItem: BatchGetItemInput,
         BatchWriteItem: BatchWriteItemInput,
+        CancelBulkOperation: CancelBulkOperationInput,
         CreateTable: CreateTableInput,
+        DeleteBackup: DeleteBackupInput,
         DeleteItem: DeleteItemInput,
+        DeleteResourcePolicy: DeleteResourcePolicyInput,
         DeleteTable: DeleteTableInput,
+        DescribeBackup: DescribeBackupInput,
+        DescribeBulkOperation: DescribeBulkOperationInput,
+        DescribeContinuousBackups: DescribeContinuousBackupsInput,
+        DescribeContributorInsights: DescribeContributorInsightsInput,
         DescribeEndpoints: DescribeEndpointsInput,
+        DescribeExport: DescribeExportInput,
+        DescribeGlobalTable: DescribeGlobalTableInput,
+        DescribeGlobalTableSettings: DescribeGlobalTableSettingsInput,
+        DescribeImport: DescribeImportInput,
+        DescribeKinesisStreamingDestination: DescribeKinesisStreamingDestinationInput,
         DescribeLimits: DescribeLimitsInput,
         DescribeTable: DescribeTableInput,
+        DescribeTableReplicaAutoScaling: DescribeTableReplicaAutoScalingInput,
+        DisableKinesisStreamingDestination: DisableKinesisStreamingDestinationInput,
+        ExportTableToPointInTime: ExportTableToPointInTimeInput,
         GetItem: GetItemInput,
+        GetResourcePolicy: GetResourcePolicyInput,
+        ListBackups: ListBackupsInput,
+        ListBulkOperations: ListBulkOperationsInput,
+        ListContributorInsights: ListContributorInsightsInput,
+        ListExports: ListExportsInput,
+        ListGlobalTables: ListGlobalTablesInput,
+        ListImports: ListImportsInput,
         ListTables: ListTablesInput,
+        ListTagsOfResource: ListTagsOfResourceInput,
         PutItem: PutItemInput,
         Query: QueryInput,
+        RestoreTableFromBackup: RestoreTableFromBackupInput,
+        RestoreTableToPointInTime: RestoreTableToPointInTimeInput,
         Scan: ScanInput,
+        SearchVectors: SearchVectorsInput,
+        TagResource: TagResourceInput,
+        UntagResource: UntagResourceInput,
+        UpdateContinuousBackups: UpdateContinuousBackupsInput,
+        UpdateContributorInsights: UpdateContributorInsightsInput,
+        UpdateGlobalTable: UpdateGlobalTableInput,
+        UpdateGlobalTableSettings: UpdateGlobalTableSettingsInput,
         UpdateItem: UpdateItemInput,
+        UpdateKinesisStreamingDestination: UpdateKinesisStreamingDestinationInput,
         UpdateTable: UpdateTableInput,
     }
+}
+
+/// Operations of DynamoDB that would start work which Basalt does not do.
+const NOT_DONE: [&str; 7] = [
+    "CreateBackup",
+    "CreateGlobalTable",
+    "EnableKinesisStreamingDestination",
+    "ImportTable",
+    "PutResourcePolicy",
+    "StartBulkPutItems",
+    "UpdateTableReplicaAutoScaling",
+];
+
+/// The operation that a header names, if it is one of DynamoDB's that Basalt does not do.
+pub(super) fn not_done(header: &str) -> Option<&'static str> {
+    let operation = header.strip_prefix("DynamoDB_20120810.")?;
+    NOT_DONE.into_iter().find(|known| *known == operation)
 }
 
 #[cfg(test)]
@@ -78,5 +128,15 @@ mod tests {
         ] {
             assert_eq!(Target::from_header(header), None, "{header:?}");
         }
+    }
+
+    #[test]
+    fn what_is_not_done_is_not_routed() {
+        for operation in NOT_DONE {
+            let header = format!("DynamoDB_20120810.{operation}");
+            assert_eq!(Target::from_header(&header), None, "{operation}");
+            assert_eq!(not_done(&header), Some(operation));
+        }
+        assert_eq!(not_done("DynamoDB_20120810.PutItem"), None);
     }
 }

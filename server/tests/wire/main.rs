@@ -8,4 +8,6 @@
 mod http_edges;
 mod support;
 mod tables;
+mod tags;
 mod validation;
+mod zero_states;

@@ -7,7 +7,7 @@ use basalt_engine::{BillingMode, CreateTable, DeletionProtection, ValidationErro
 
 use super::table_description::write_description;
 use super::table_settings::{Billing, Settings, SettingsInput};
-use super::tags::TagsInput;
+use super::tag_list::TagListInput;
 use crate::dynamodb::constraint::{Constraints, Enumeration, NAME_LENGTH, is_resource_name};
 use crate::dynamodb::error_map::{ApiError, Plane};
 use crate::dynamodb::json::{BodyError, Known, Place, Reader};
@@ -33,7 +33,7 @@ pub(crate) struct CreateTableInput {
     attribute_definitions: Option<Vec<NameAndType>>,
     key_schema: Option<Vec<NameAndType>>,
     settings: SettingsInput,
-    tags: TagsInput,
+    tags: TagListInput,
 }
 
 /// An attribute definition or an element of a key: a name, and a type of one or the other sort.
@@ -53,7 +53,7 @@ impl Operation for CreateTableInput {
                 self.attribute_definitions = read_pairs(reader, "AttributeDefinition", "AttributeType")?;
             }
             "KeySchema" => self.key_schema = read_pairs(reader, "KeySchemaElement", "KeyType")?,
-            "Tags" => self.tags = TagsInput::read(reader)?,
+            "Tags" => self.tags = TagListInput::read(reader)?.unwrap_or_default(),
             _ => return self.settings.read_member(reader, name),
         }
         Ok(Known::Yes)

@@ -1,7 +1,9 @@
 //! The input of operations on one table, of which they know no more than its name.
 
+use basalt_engine::TableDescription;
+
 use crate::dynamodb::constraint::{Constraints, NAME_LENGTH, is_resource_name};
-use crate::dynamodb::error_map::ApiError;
+use crate::dynamodb::error_map::{ApiError, Plane};
 use crate::dynamodb::json::{BodyError, Known, Reader};
 use crate::dynamodb::{Api, messages};
 
@@ -36,4 +38,25 @@ impl TableNameInput {
         }
         api.names.resolve(table_name, operation)
     }
+
+    /// The table, which must be there. Operations of `plane` tell that it is not in their own words.
+    pub(super) async fn existing(
+        self,
+        api: &Api,
+        operation: &str,
+        plane: Plane,
+    ) -> Result<TableDescription, ApiError> {
+        let table_name = self.check(api, operation)?;
+        existing_table(api, &table_name, plane).await
+    }
+}
+
+/// The table of this name, which must be there.
+pub(super) async fn existing_table(
+    api: &Api,
+    table_name: &str,
+    plane: Plane,
+) -> Result<TableDescription, ApiError> {
+    let table = api.engine.describe_table(table_name).await;
+    table.map_err(|error| ApiError::from_engine(error, plane))
 }

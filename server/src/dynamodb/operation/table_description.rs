@@ -88,7 +88,7 @@ fn write_on_demand_maximum(members: &mut Members<'_>, maximum: OnDemandMaximum) 
     }
 }
 
-fn status_name(status: TableStatus) -> &'static str {
+pub(super) fn status_name(status: TableStatus) -> &'static str {
     match status {
         TableStatus::Creating => "CREATING",
         TableStatus::Active => "ACTIVE",
