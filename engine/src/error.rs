@@ -42,6 +42,21 @@ pub enum Error {
         /// The present item, if the request asked for it and if there is one.
         item: Option<EncodedItem>,
     },
+    /// The item is part of a transaction that has not ended; nothing was done.
+    #[error("the item is part of a transaction that has not ended")]
+    TransactionConflict,
+    /// A transaction did not come to pass; nothing was done.
+    #[error("the transaction was cancelled")]
+    TransactionCanceled {
+        /// One an action, in the order of the request: what stood against it.
+        reasons: Vec<Option<Error>>,
+    },
+    /// A request with this token is still running.
+    #[error("a request with this token is still running")]
+    TransactionInProgress,
+    /// Another request with this token has run.
+    #[error("another request with this token has run")]
+    IdempotentParameterMismatch,
     /// The shard has as much work queued as it may; nothing was done.
     #[error("the engine is overloaded")]
     Overloaded,
@@ -102,9 +117,16 @@ impl Error {
     /// What the caller should do about it.
     pub fn kind(&self) -> ErrorKind {
         match self {
-            Self::Validation(_) | Self::TableNotFound { .. } => ErrorKind::FixRequest,
-            Self::TableExists { .. } | Self::ConditionalCheckFailed { .. } => ErrorKind::Conflict,
-            Self::TableInUse { .. } | Self::Overloaded => ErrorKind::Retry,
+            Self::Validation(_) | Self::TableNotFound { .. } | Self::IdempotentParameterMismatch => {
+                ErrorKind::FixRequest
+            }
+            Self::TableExists { .. }
+            | Self::ConditionalCheckFailed { .. }
+            | Self::TransactionCanceled { .. } => ErrorKind::Conflict,
+            Self::TableInUse { .. }
+            | Self::Overloaded
+            | Self::TransactionConflict
+            | Self::TransactionInProgress => ErrorKind::Retry,
             Self::DiskFull => ErrorKind::FreeSpace,
             Self::DamagedItem(_) | Self::Storage(StorageError::Corrupt { .. } | StorageError::Refused(_)) => {
                 ErrorKind::Restore
@@ -120,6 +142,8 @@ impl From<StorageError> for Error {
         match error {
             StorageError::Closed => Self::Closed,
             StorageError::Full { .. } => Self::DiskFull,
+            // One item and what follows from it fit always.
+            StorageError::TooLarge { .. } => Self::Validation(ValidationError::TransactionTooLarge),
             other => Self::Storage(other),
         }
     }

@@ -54,6 +54,7 @@ mod place;
 mod recovery_report;
 mod shard;
 mod threads;
+mod transaction;
 mod validation;
 
 pub use basalt_model as model;
@@ -73,6 +74,7 @@ pub use operation::*;
 pub use options::{EngineOptions, OptionsError};
 pub use recovery_report::RecoveryReport;
 pub use shard::{LocalEngine, ShardAccess};
+pub use transaction::*;
 
 /// Compiles the example of the workspace's README.
 #[cfg(doctest)]

@@ -65,6 +65,21 @@ pub enum ValidationError {
     /// More writes than one BatchWriteItem may have.
     #[error("Too many items requested for the BatchWriteItem call")]
     TooManyWrites,
+    /// The same item twice in one transaction.
+    #[error("Transaction request cannot include multiple operations on one item")]
+    DuplicateTransactItems,
+    /// A transaction of nothing.
+    #[error(
+        "1 validation error detected: Value '[]' at 'transactItems' failed to satisfy constraint: \
+         Member must have length greater than or equal to 1"
+    )]
+    NoActions,
+    /// More actions than one transaction may have.
+    #[error("Too many items requested for the transaction")]
+    TooManyActions,
+    /// A transaction's items and keys, or all that follows from them, are too large together.
+    #[error("The aggregate size of the items in the transaction exceeds the 4MB limit")]
+    TransactionTooLarge,
     /// A page of no rows.
     #[error(
         "1 validation error detected: Value '0' at 'limit' failed to satisfy constraint: \

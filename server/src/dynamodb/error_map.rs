@@ -6,7 +6,7 @@ use basalt_engine::model::{EncodedItem, ValueError};
 use basalt_engine::{Error as EngineError, TableChange, ValidationError};
 use hyper::StatusCode;
 
-use super::json::{BodyError, DamagedItem, Writer};
+use super::json::{BodyError, DamagedItem, Members, Writer};
 use super::messages;
 use crate::limits::MemoryExhausted;
 
@@ -18,6 +18,7 @@ pub(crate) enum Exception {
     ConditionalCheckFailed,
     ExportNotFound,
     GlobalTableNotFound,
+    IdempotentParameterMismatch,
     ImportNotFound,
     IncompleteSignature,
     InternalServerError,
@@ -31,6 +32,9 @@ pub(crate) enum Exception {
     ServiceUnavailable,
     TableNotFound,
     Throttling,
+    TransactionCanceled,
+    TransactionConflict,
+    TransactionInProgress,
     UnknownOperation,
     Validation,
 }
@@ -52,6 +56,9 @@ impl Exception {
             Exception::ConditionalCheckFailed => {
                 "com.amazonaws.dynamodb.v20120810#ConditionalCheckFailedException"
             }
+            Exception::IdempotentParameterMismatch => {
+                "com.amazonaws.dynamodb.v20120810#IdempotentParameterMismatchException"
+            }
             Exception::IncompleteSignature => "com.amazon.coral.service#IncompleteSignatureException",
             Exception::InternalServerError => "com.amazonaws.dynamodb.v20120810#InternalServerError",
             Exception::InvalidSignature => "com.amazon.coral.service#InvalidSignatureException",
@@ -63,6 +70,11 @@ impl Exception {
             Exception::Serialization => "com.amazon.coral.service#SerializationException",
             Exception::ServiceUnavailable => "com.amazonaws.dynamodb.v20120810#ServiceUnavailable",
             Exception::Throttling => "com.amazonaws.dynamodb.v20120810#ThrottlingException",
+            Exception::TransactionCanceled => "com.amazonaws.dynamodb.v20120810#TransactionCanceledException",
+            Exception::TransactionConflict => "com.amazonaws.dynamodb.v20120810#TransactionConflictException",
+            Exception::TransactionInProgress => {
+                "com.amazonaws.dynamodb.v20120810#TransactionInProgressException"
+            }
             Exception::UnknownOperation => "com.amazon.coral.service#UnknownOperationException",
             Exception::Validation => "com.amazon.coral.validate#ValidationException",
         }
@@ -77,10 +89,14 @@ impl Exception {
         }
     }
 
-    /// Two exceptions of AWS's framework spell the member with a capital.
+    /// Two exceptions of AWS's framework spell the member with a capital, and three of transactions.
     fn message_member(self) -> &'static str {
         match self {
-            Exception::AccessDenied | Exception::Serialization => "Message",
+            Exception::AccessDenied
+            | Exception::Serialization
+            | Exception::TransactionCanceled
+            | Exception::TransactionInProgress
+            | Exception::IdempotentParameterMismatch => "Message",
             _ => "message",
         }
     }
@@ -103,17 +119,67 @@ pub(crate) struct ApiError {
     exception: Exception,
     message: Option<String>,
     item: Option<EncodedItem>,
+    /// Why a transaction was cancelled, one an action.
+    reasons: Vec<CancellationReason>,
+}
+
+/// What stood against one action of a transaction.
+#[derive(Debug, Clone)]
+pub(crate) struct CancellationReason {
+    code: &'static str,
+    message: Option<String>,
+    item: Option<EncodedItem>,
+}
+
+impl CancellationReason {
+    /// A reason of this code.
+    pub(crate) fn new(code: &'static str, message: impl Into<String>) -> CancellationReason {
+        CancellationReason { code, message: Some(message.into()), item: None }
+    }
+
+    /// Nothing stood against the action.
+    pub(crate) const NONE: CancellationReason =
+        CancellationReason { code: "None", message: None, item: None };
+}
+
+impl From<Option<EngineError>> for CancellationReason {
+    fn from(error: Option<EngineError>) -> Self {
+        match error {
+            None => CancellationReason::NONE,
+            Some(EngineError::ConditionalCheckFailed { item }) => CancellationReason {
+                item,
+                ..CancellationReason::new("ConditionalCheckFailed", messages::CONDITION_FAILED)
+            },
+            Some(EngineError::TransactionConflict) => {
+                CancellationReason::new("TransactionConflict", messages::TRANSACTION_CONFLICT_REASON)
+            }
+            Some(EngineError::Validation(fault)) => {
+                CancellationReason::new("ValidationError", fault.to_string())
+            }
+            Some(other) => {
+                tracing::error!(error = %other, "an action of a transaction failed");
+                CancellationReason::new("InternalError", messages::INTERNAL_ERROR)
+            }
+        }
+    }
 }
 
 impl ApiError {
     /// An error with a text.
     pub(crate) fn new(exception: Exception, message: impl Into<String>) -> ApiError {
-        ApiError { exception, message: Some(message.into()), item: None }
+        ApiError { exception, message: Some(message.into()), item: None, reasons: Vec::new() }
+    }
+
+    /// A transaction that did not come to pass.
+    pub(crate) fn canceled(reasons: Vec<CancellationReason>) -> ApiError {
+        let codes: Vec<&str> = reasons.iter().map(|reason| reason.code).collect();
+        let message = messages::transaction_canceled(&codes);
+        ApiError { reasons, ..ApiError::new(Exception::TransactionCanceled, message) }
     }
 
     /// An error without a text: bodies that are not JSON and unknown operations have none.
     pub(crate) fn silent(exception: Exception) -> ApiError {
-        ApiError { exception, message: None, item: None }
+        ApiError { exception, message: None, item: None, reasons: Vec::new() }
     }
 
     /// Basalt does not do what the operation would start. Unlike an operation that nobody knows, it is told by name.
@@ -139,6 +205,18 @@ impl ApiError {
                 item,
                 ..ApiError::new(Exception::ConditionalCheckFailed, messages::CONDITION_FAILED)
             },
+            EngineError::TransactionConflict => {
+                ApiError::new(Exception::TransactionConflict, messages::TRANSACTION_CONFLICT)
+            }
+            EngineError::TransactionCanceled { reasons } => {
+                ApiError::canceled(reasons.into_iter().map(CancellationReason::from).collect())
+            }
+            EngineError::TransactionInProgress => {
+                ApiError::new(Exception::TransactionInProgress, messages::TRANSACTION_IN_PROGRESS)
+            }
+            EngineError::IdempotentParameterMismatch => {
+                ApiError::new(Exception::IdempotentParameterMismatch, messages::TOKEN_USED_BEFORE)
+            }
             EngineError::Overloaded => ApiError::new(Exception::Throttling, messages::OVERLOADED),
             EngineError::DiskFull => ApiError::new(Exception::InternalServerError, messages::DEVICE_FULL),
             EngineError::Closed => ApiError::new(Exception::ServiceUnavailable, messages::CLOSING),
@@ -189,9 +267,27 @@ impl ApiError {
         if let Some(item) = &self.item {
             members.value_of("Item").item(item.as_item())?;
         }
+        if !self.reasons.is_empty() {
+            write_reasons(&mut members, &self.reasons)?;
+        }
         drop(members);
         Ok(writer.into_bytes())
     }
+}
+
+fn write_reasons(members: &mut Members<'_>, reasons: &[CancellationReason]) -> Result<(), DamagedItem> {
+    let mut list = members.value_of("CancellationReasons").array();
+    for reason in reasons {
+        let mut members = list.element().object();
+        members.string("Code", reason.code);
+        if let Some(message) = &reason.message {
+            members.string("Message", message);
+        }
+        if let Some(item) = &reason.item {
+            members.value_of("Item").item(item.as_item())?;
+        }
+    }
+    Ok(())
 }
 
 impl From<BodyError> for ApiError {
@@ -268,6 +364,27 @@ mod tests {
         let data = ApiError::from_engine(missing(), Plane::Data);
         assert_eq!(data.message(), "Requested resource not found");
         assert_eq!(data.status(), StatusCode::BAD_REQUEST);
+    }
+
+    #[test]
+    fn a_cancelled_transaction_tells_a_reason_an_action() {
+        let reasons = vec![
+            None,
+            Some(EngineError::ConditionalCheckFailed { item: None }),
+            Some(EngineError::TransactionConflict),
+        ];
+        let error = ApiError::from_item_operation(EngineError::TransactionCanceled { reasons });
+        assert_eq!(
+            body(error),
+            concat!(
+                r#"{"__type":"com.amazonaws.dynamodb.v20120810#TransactionCanceledException","#,
+                r#""Message":"Transaction cancelled, please refer cancellation reasons for specific reasons "#,
+                r#"[None, ConditionalCheckFailed, TransactionConflict]","#,
+                r#""CancellationReasons":[{"Code":"None"},"#,
+                r#"{"Code":"ConditionalCheckFailed","Message":"The conditional request failed"},"#,
+                r#"{"Code":"TransactionConflict","Message":"Transaction is ongoing for the item."}]}"#
+            )
+        );
     }
 
     #[test]

@@ -264,6 +264,23 @@ pub(crate) fn no_such_index(index_name: &str) -> String {
 
 pub(crate) const CONDITION_FAILED: &str = "The conditional request failed";
 
+pub(crate) const TRANSACTION_CONFLICT: &str = "Transaction is ongoing for the item";
+
+pub(crate) const TRANSACTION_CONFLICT_REASON: &str = "Transaction is ongoing for the item.";
+
+pub(crate) const TRANSACTION_IN_PROGRESS: &str =
+    "The transaction with the given request token is already in progress.";
+
+pub(crate) const TOKEN_USED_BEFORE: &str = "DynamoDB rejected the request because you retried a request with a \
+     different payload but with an idempotent token that was already used.";
+
+pub(crate) fn transaction_canceled(codes: &[&str]) -> String {
+    format!(
+        "Transaction cancelled, please refer cancellation reasons for specific reasons [{}]",
+        codes.join(", ")
+    )
+}
+
 // --- What Basalt does not do yet, and its own state.
 
 pub(crate) const OVERLOADED: &str = "Basalt is overloaded and did nothing. Try again later.";

@@ -20,4 +20,4 @@ pub(crate) use attribute_value::AttributeMap;
 pub(crate) use item_writer::DamagedItem;
 pub(crate) use reader::{BodyError, Reader};
 pub(crate) use shape::{IntegerType, Known, Place};
-pub(crate) use writer::Writer;
+pub(crate) use writer::{Members, Writer};
