@@ -37,7 +37,7 @@ pub const HUNTED: &[Hunt] = &[
     hunted(PlantedBug::ReuseExtentEarly, Rung::Crashes, 100),
     hunted(PlantedBug::BelieveTornFrame, Rung::Crashes, 200),
     hunted(PlantedBug::SkipSuperblockSync, Rung::Crashes, 50),
-    hunted(PlantedBug::SkipPageSync, Rung::Crashes, 100),
+    hunted(PlantedBug::SkipPageSync, Rung::Crashes, 1000),
     hunted(PlantedBug::AnswerNoOpBeforeCommit, Rung::Crashes, 100),
     hunted(PlantedBug::ReadUncommitted, Rung::Crashes, 100),
     hunted(PlantedBug::RecycleSegmentEarly, Rung::Crashes, 50),

@@ -8,8 +8,8 @@ use crate::subject::{Evaluated, Partition, StartFailure, Subject};
 use basalt_runtime::sim::{Random, Simulation};
 use basalt_runtime::{Handle, ShardIndex};
 use basalt_storage::{
-    CATALOG_PARTITION, Direction, KeyRange, Node, NodeFacts, PartitionId, PartitionSpec, ShardStore, Stop,
-    StorageError, StoreHooks, StoreOptions,
+    CATALOG_PARTITION, CatalogLog, Direction, KeyRange, Node, NodeFacts, PartitionId, PartitionSpec,
+    ShardStore, Stop, StorageError, StoreHooks, StoreOptions,
 };
 use std::cell::RefCell;
 use std::collections::BTreeMap;
@@ -74,8 +74,8 @@ impl Subject for StorageSubject {
     type Partition = StoragePartition;
 
     fn start(&self, simulation: &mut Simulation) -> Result<Vec<StoragePartition>, StartFailure> {
-        let shards = Shards::prepare(self, simulation)?;
-        let files = shards.load_catalog(simulation)?;
+        let (shards, catalog_log) = Shards::prepare(self, simulation)?;
+        let files = shards.load_catalog(simulation, catalog_log)?;
         let specs: Vec<PartitionSpec> =
             (1..=self.partition_count).map(|id| spec(id, files.get(&id).copied())).collect();
         let is_known = |spec: &PartitionSpec| files.contains_key(&spec.id.get());
@@ -100,11 +100,23 @@ struct Shards {
 type SharedCatalog = Rc<RefCell<Option<(Handle, basalt_storage::Partition)>>>;
 
 impl Shards {
-    fn prepare(subject: &StorageSubject, simulation: &mut Simulation) -> Result<Self, StartFailure> {
+    /// Judges the directory, each stream on a shard; what it found of the catalog's log is for `load_catalog`.
+    fn prepare(
+        subject: &StorageSubject,
+        simulation: &mut Simulation,
+    ) -> Result<(Self, CatalogLog), StartFailure> {
         let count = u16::try_from(simulation.remotes().len()).expect("shards are counted by u16");
         let handle = simulation.handle(LEADER);
-        let node =
-            run(simulation, LEADER, async move { Node::judge(&handle, Path::new(DIRECTORY), count).await })?;
+        let judging = async move { Node::lock(&handle, Path::new(DIRECTORY), count).await };
+        let unjudged = run(simulation, LEADER, judging)?;
+        let mut judged = Vec::new();
+        for stream in unjudged.streams() {
+            let shard = ShardIndex(stream.stream().get() % count);
+            let handle = simulation.handle(shard);
+            judged.push(run(simulation, shard, async move { stream.judge(&handle).await })?);
+        }
+        let mut node = run(simulation, LEADER, async move { unjudged.conclude(judged) })?;
+        let catalog_log = node.take_catalog_log();
         let catalog = SharedCatalog::default();
         let prepare = |shard| {
             let hooks = hooks(Rc::clone(&catalog), node.facts());
@@ -119,18 +131,20 @@ impl Shards {
             )
         };
         let stores = (0..count).map(prepare).collect();
-        Ok(Self { stores, process: Rc::new(RunningProcess { node: Rc::new(node), catalog }) })
+        let process = Rc::new(RunningProcess { node: Rc::new(node), catalog });
+        Ok((Self { stores, process }, catalog_log))
     }
 
     /// Recovers partition 0, alone; returns the partitions it knows and the uuids of their files.
     fn load_catalog(
         &self,
         simulation: &mut Simulation,
+        log: CatalogLog,
     ) -> Result<BTreeMap<u64, Option<[u8; 16]>>, StartFailure> {
         let store = self.stores[0].clone();
         run(simulation, LEADER, async move {
             store.open_partitions(vec![spec(CATALOG_PARTITION.get(), None)]).await?;
-            store.replay(|_bytes| {}).await?;
+            store.replay_catalog(log).await?;
             let catalog = store.partition(CATALOG_PARTITION).expect("it was opened");
             catalog
                 .read(|view| {

@@ -11,8 +11,8 @@ use std::{
 
 use basalt_runtime::{Handle, ShardIndex, join_all};
 use basalt_storage::{
-    CATALOG_PARTITION, Node, NodeFacts, PartitionId, PartitionSpec, ReplayReport, ShardStore, StorageError,
-    StoreHooks,
+    CATALOG_PARTITION, CatalogLog, Node, NodeFacts, PartitionId, PartitionSpec, ReplayReport, ShardStore,
+    StorageError, StoreHooks,
 };
 
 use super::{LocalEngine, Shards, progress::Progress, tables::CATALOG_SHARD};
@@ -31,9 +31,9 @@ pub(crate) async fn start(
 ) -> Result<RecoveryReport, OpenError> {
     assert_eq!(handle.shard(), CATALOG_SHARD, "the catalog's shard leads the start");
     let started = handle.now();
-    let node = Node::judge(&handle, &directory, shards.count()).await?;
+    let mut node = judge(&handle, &directory, &shards).await?;
     let leader = prepare_shards(&shards, &directory, &node.facts()).await?;
-    let LoadedCatalog { catalog, specs } = leader.load_catalog().await?;
+    let LoadedCatalog { catalog, specs } = leader.load_catalog(node.take_catalog_log()).await?;
     leader.open_partitions(specs).await?;
     node.act().await?;
     let replayed = leader.replay().await?;
@@ -47,6 +47,17 @@ pub(crate) async fn start(
     };
     handle.spawn(async move { leader.settle(node).await }).detach();
     Ok(report)
+}
+
+/// Locks the directory and judges it, the log streams on all shards at once.
+async fn judge(handle: &Handle, directory: &Path, shards: &Shards) -> Result<Node, OpenError> {
+    let node = Node::lock(handle, directory, shards.count()).await?;
+    let judging = node.streams().into_iter().map(|stream| {
+        let shard = ShardIndex(stream.stream().get() % shards.count());
+        shards.run_with_handle(shard, move |handle| async move { Ok(stream.judge(&handle).await?) })
+    });
+    let judged = join_all(judging).await.into_iter().collect::<Result<Vec<_>, Error>>()?;
+    Ok(node.conclude(judged)?)
 }
 
 /// Gives every shard its storage, still without partitions, and hands back the leader's part.
@@ -105,9 +116,9 @@ fn catalog_spec() -> PartitionSpec {
 
 impl LocalEngine {
     /// Recovers partition 0, first and alone: only it says which other partitions there are.
-    async fn load_catalog(&self) -> Result<LoadedCatalog, Error> {
+    async fn load_catalog(&self, log: CatalogLog) -> Result<LoadedCatalog, Error> {
         self.store().open_partitions(vec![catalog_spec()]).await?;
-        self.store().replay(|_log_bytes| ()).await?;
+        self.store().replay_catalog(log).await?;
         let partition = self.store().partition(CATALOG_PARTITION).expect("it was opened just now");
         LoadedCatalog::read(&partition).await
     }

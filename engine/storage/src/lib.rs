@@ -29,7 +29,10 @@ pub use ids::{
 pub use options::{MemoryShares, OptionOutOfRange, StoreOptions};
 pub use partition::{Commit, Partition, PartitionSpec, PartitionStats, WriteBatch};
 pub use range::{Direction, KeyRange};
-pub use recovery::{FrameReader, IndexRanges, Node, NodeFacts, StreamFacts};
+pub use recovery::{
+    CatalogLog, FrameReader, IndexRanges, JudgedStream, Node, NodeFacts, StreamFacts, UnjudgedNode,
+    UnjudgedStream,
+};
 pub use store::{ReplayReport, ShardStore, StoreHooks, StoreMetrics};
 pub use view::{Cursor, Row, View};
 pub use wal::{EntryEffects, Frame, RowChange, Ticket, Wal, WalCounters, WalOptions};

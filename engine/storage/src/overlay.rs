@@ -53,7 +53,7 @@ struct Versions {
 }
 
 /// Bytes of bookkeeping a changed key costs beside its own bytes: map slot, versions, counts.
-const KEY_OVERHEAD_BYTES: u64 = 120;
+pub(crate) const KEY_OVERHEAD_BYTES: u64 = 120;
 
 /// Entries of a partition that are logged but not in its tree.
 #[derive(Debug)]
@@ -175,6 +175,13 @@ impl Overlay {
             self.applied = entry.index;
         }
         before - self.bytes
+    }
+
+    /// Takes note that the tree holds every entry up to `applied`, none of which was ever here.
+    pub(crate) fn advance(&mut self, applied: EntryIndex) {
+        assert!(self.entries.is_empty(), "the tree takes entries in order");
+        assert!(applied >= self.applied, "a tree never goes back");
+        self.applied = applied;
     }
 
     /// Forgets every entry, as if the tree had taken them all. Returns the bytes given back.

@@ -16,9 +16,14 @@ use crate::{
 pub(crate) struct Editor<'a> {
     pub(super) pool: &'a mut Pool,
     pub(super) tree: &'a mut TreeState,
+    /// The leaf that was opened last: changes come in key order, so the next key often belongs there, too.
+    pub(super) last_leaf: Option<BufferRef>,
 }
 
-impl Editor<'_> {
+impl<'a> Editor<'a> {
+    pub(crate) fn new(pool: &'a mut Pool, tree: &'a mut TreeState) -> Self {
+        Self { pool, tree, last_leaf: None }
+    }
     pub(super) fn walk(&self) -> Walk<'_> {
         Walk { pool: self.pool, tree: self.tree }
     }

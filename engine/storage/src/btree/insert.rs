@@ -62,6 +62,20 @@ impl Editor<'_> {
     }
 
     fn open_leaf(&mut self, key: &[u8]) -> BufferRef {
+        let last = self.last_leaf.filter(|&leaf| self.holds_range_of(leaf, key));
+        let leaf = last.unwrap_or_else(|| self.find_leaf(key));
+        self.last_leaf = Some(leaf);
+        leaf
+    }
+
+    /// Whether the leaf, which this editor has opened, is still there and is the one that `key` belongs to.
+    fn holds_range_of(&self, leaf: BufferRef, key: &[u8]) -> bool {
+        let Some(buffer) = self.pool.try_get(leaf) else { return false };
+        let view = PageView::of_built(buffer.content());
+        view.lower_fence() <= key && view.upper_fence().is_none_or(|fence| key < fence)
+    }
+
+    fn find_leaf(&mut self, key: &[u8]) -> BufferRef {
         if self.tree.root.is_none() {
             let page = PageBuilder::new(0, self.tree.partition, self.tree.live, b"", None).finish();
             self.tree.root = Some(self.add_page(&page).0);

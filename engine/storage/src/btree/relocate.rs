@@ -67,7 +67,7 @@ impl TreeShared {
     fn edit<T>(&self, change: impl FnOnce(&mut Editor<'_>) -> T) -> T {
         let pool = &mut *self.pool.borrow_mut();
         let tree = &mut *self.state.borrow_mut();
-        change(&mut Editor { pool, tree })
+        change(&mut Editor::new(pool, tree))
     }
 }
 

@@ -40,7 +40,8 @@ impl Change<'_> {
         matches!(self, Self::Delete)
     }
 
-    pub(super) fn value_bytes(&self) -> u64 {
+    /// Bytes of the value that it stores.
+    pub(crate) fn value_bytes(&self) -> u64 {
         match self {
             Self::Put { value, .. } => value.len() as u64,
             Self::Delete => 0,
@@ -142,7 +143,7 @@ impl Tree {
         debug_assert!(changes.is_sorted_by(|left, right| left.0 < right.0), "changes come in key order");
         let pool = &mut *self.shared.pool.borrow_mut();
         let tree = &mut *self.shared.state.borrow_mut();
-        let mut editor = Editor { pool, tree };
+        let mut editor = Editor::new(pool, tree);
         for (key, change) in changes {
             match change {
                 Change::Put { value, last_write } => editor.put(key, value, last_write.get()),
@@ -158,7 +159,7 @@ impl Tree {
             from = {
                 let pool = &mut *self.shared.pool.borrow_mut();
                 let tree = &mut *self.shared.state.borrow_mut();
-                Editor { pool, tree }.rebalance_step(&key)
+                Editor::new(pool, tree).rebalance_step(&key)
             };
             self.shared.handle.yield_if_due().await;
         }

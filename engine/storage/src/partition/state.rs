@@ -96,22 +96,41 @@ impl PartitionState {
 
     /// Adds an entry that has just been logged; returns the bytes of memory that it takes.
     pub(crate) fn push(&self, entry: OverlayEntry) -> u64 {
-        self.clock.set(self.clock.get().max(entry.hybrid_time));
-        let mut needs = self.log_needs.get();
-        needs.note_entry(entry.index, entry.position);
-        self.log_needs.set(needs);
+        self.note_entry(entry.index, entry.hybrid_time, entry.position);
+        self.keep(entry)
+    }
+
+    /// Takes note of the next entry that replay found in the log: committed, and neither in the overlay nor in the
+    /// tree until [`PartitionState::keep`] or [`PartitionState::advance_applied`].
+    pub(crate) fn replay(&self, index: EntryIndex, hybrid_time: HybridTime, position: LogPosition) {
+        assert_eq!(
+            index,
+            self.committed.get().next(),
+            "a partition's entries are replayed in order, each once"
+        );
+        self.note_entry(index, hybrid_time, position);
+        self.committed.set(index);
+    }
+
+    /// Adds an entry to the overlay; returns the bytes of memory that it takes.
+    pub(crate) fn keep(&self, entry: OverlayEntry) -> u64 {
         let mut overlay = self.overlay.borrow_mut();
         let before = overlay.bytes();
         overlay.push(entry);
         overlay.bytes() - before
     }
 
-    /// Adds a committed entry found in the log; returns the bytes of memory that it takes.
-    pub(crate) fn replay(&self, entry: OverlayEntry) -> u64 {
-        let index = entry.index;
-        let bytes = self.push(entry);
-        self.committed.set(index);
-        bytes
+    /// The tree holds every entry up to `applied`, which were never in the overlay.
+    pub(crate) fn advance_applied(&self, applied: EntryIndex) {
+        assert!(applied <= self.committed.get(), "no tree change before commit");
+        self.overlay.borrow_mut().advance(applied);
+    }
+
+    fn note_entry(&self, index: EntryIndex, hybrid_time: HybridTime, position: LogPosition) {
+        self.clock.set(self.clock.get().max(hybrid_time));
+        let mut needs = self.log_needs.get();
+        needs.note_entry(index, position);
+        self.log_needs.set(needs);
     }
 
     /// Notes that `index` becomes committed with `ticket`'s frame; returns whether it is the only such entry.

@@ -51,6 +51,11 @@ impl FrameReader {
         }
     }
 
+    /// The frame that was read last.
+    pub(crate) fn last_frame(&self) -> Option<Frame<'_>> {
+        self.current.as_ref().and_then(|(reader, _)| reader.last_frame())
+    }
+
     async fn begin(&mut self, segment: &JudgedSegment) -> Result<(), StorageError> {
         let file = open_for_reading(&self.handle, &segment.path).await?;
         let reader =

@@ -9,21 +9,22 @@
 //!
 //! Headers of frames are hashed with a secret of the directory, so that no client's bytes can fake this evidence.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use basalt_format::{
-    data_directory::{NodeStream, StreamContent},
+    data_directory::{Node, NodeStream, StreamContent},
     wal::{FrameHeader, SEGMENT_SIZE_BYTES_MIN, SegmentHeader},
 };
 use basalt_runtime::{Handle, sometimes};
 
 use super::{
+    catalog_log::CatalogLog,
     facts::{JudgedSegment, StreamFacts, StreamLog, Tail},
     survey::{FoundFrame, SurveyedFile, survey_stream},
 };
 use crate::{
     error::{Refusal, StorageError},
-    ids::{FrameSequence, Lsn, StreamId},
+    ids::{FrameSequence, LogPosition, Lsn, StreamId},
     wal::{ChainEnd, FIRST_FRAME_OFFSET, NextFrame, StreamIdentity, UnusedFile},
 };
 
@@ -32,21 +33,43 @@ const UNSYNCED_FRAMES_MAX: u64 = 2;
 /// From this size on each segment that was read is told of.
 const LARGE_SEGMENT_BYTES: u64 = 64 << 20;
 
-/// Judges one stream; `known` is what NODE says of it.
-pub(super) async fn judge_stream(
-    handle: &Handle,
-    directory: &Path,
+/// A stream of a locked directory, to be judged on whichever shard has the time.
+#[derive(Debug, Clone)]
+pub struct UnjudgedStream {
+    directory: PathBuf,
     identity: StreamIdentity,
-    known: &NodeStream,
-) -> Result<StreamFacts, StorageError> {
-    let mut files = survey_stream(handle, directory, identity).await?;
-    let next_file = files.iter().map(|file| file.number + 1).max().unwrap_or(1);
-    let leftovers = take_leftovers(&mut files, known);
-    let judge = Judge { handle, identity, known, files };
-    let mut facts = judge.judge().await?;
-    facts.log.next_file = next_file;
-    facts.log.unused.extend(leftovers);
-    Ok(facts)
+    /// What NODE says of it.
+    known: NodeStream,
+}
+
+/// What judging a stream found.
+#[derive(Debug)]
+pub struct JudgedStream {
+    pub(super) facts: StreamFacts,
+    pub(super) catalog: CatalogLog,
+}
+
+impl UnjudgedStream {
+    pub(super) fn new(directory: &Path, node: &Node, known: NodeStream) -> Self {
+        Self { directory: directory.to_owned(), identity: stream_identity(node, known.stream), known }
+    }
+
+    /// The stream.
+    pub fn stream(&self) -> StreamId {
+        self.identity.stream
+    }
+
+    /// Reads the stream and decides where it ends. Changes nothing.
+    pub async fn judge(&self, handle: &Handle) -> Result<JudgedStream, StorageError> {
+        let mut files = survey_stream(handle, &self.directory, self.identity).await?;
+        let next_file = files.iter().map(|file| file.number + 1).max().unwrap_or(1);
+        let leftovers = take_leftovers(&mut files, &self.known);
+        let judge = Judge { handle, identity: self.identity, known: &self.known, files };
+        let mut judged = judge.judge().await?;
+        judged.facts.log.next_file = next_file;
+        judged.facts.log.unused.extend(leftovers);
+        Ok(judged)
+    }
 }
 
 /// Of a stream that was given up, nothing below its end counts, even if its removal did not reach the disk.
@@ -89,12 +112,13 @@ struct Break {
 /// What was read of the chain.
 struct ReadChain {
     facts: StreamFacts,
+    catalog: CatalogLog,
     /// The last break, if any.
     broken: Option<Break>,
 }
 
 impl Judge<'_> {
-    async fn judge(&self) -> Result<StreamFacts, StorageError> {
+    async fn judge(&self) -> Result<JudgedStream, StorageError> {
         let newest_first = self.candidates()?;
         let (last, begun) = self.find_last(newest_first).await?;
         let mut read = match last {
@@ -104,7 +128,7 @@ impl Judge<'_> {
         self.refuse_if_lost(&read)?;
         self.refuse_if_contradicted(&mut read.facts.log, last, &begun).await?;
         self.list_unused(&mut read.facts.log);
-        Ok(read.facts)
+        Ok(JudgedStream { facts: read.facts, catalog: read.catalog })
     }
 
     /// Every file with a header, the newest first.
@@ -170,35 +194,37 @@ impl Judge<'_> {
 
     /// Reads every frame of the chain and takes note of its records.
     async fn read_chain(&self, chain: &[Candidate]) -> Result<ReadChain, StorageError> {
-        let mut facts = StreamFacts::new(StreamLog::empty(self.identity, Lsn::default()));
         let first = &chain[0].header.predecessor;
         // Whatever the first segment follows is missing, and must not be needed.
-        let mut broken = Some(Break {
+        let missing = Break {
             lsn: Lsn::default(),
             until: Lsn::new(first.end_lsn),
             reason: format!("segment {} is missing", first.sequence),
-        });
+        };
+        let mut read = ReadChain {
+            facts: StreamFacts::new(StreamLog::empty(self.identity, Lsn::default())),
+            catalog: CatalogLog::default(),
+            broken: Some(missing),
+        };
         for (place, candidate) in chain.iter().enumerate() {
-            let stop = self.read_segment(*candidate, &mut facts).await?;
+            let stop = self.read_segment(*candidate, &mut read).await?;
             let Some(next) = chain.get(place + 1) else { break };
-            if let Err(reason) = joins(facts.log.end, &next.header) {
-                broken = Some(Break {
-                    lsn: facts.log.end.lsn,
+            let end = read.facts.log.end;
+            if let Err(reason) = joins(end, &next.header) {
+                read.broken = Some(Break {
+                    lsn: end.lsn,
                     until: Lsn::new(next.header.predecessor.end_lsn),
                     reason: format!("{reason}: {stop}"),
                 });
-                facts.log.segments.clear();
+                read.facts.log.segments.clear();
             }
         }
-        Ok(ReadChain { facts, broken })
+        Ok(read)
     }
 
     /// Reads one segment up to the first place that does not go on; returns what is there.
-    async fn read_segment(
-        &self,
-        candidate: Candidate,
-        facts: &mut StreamFacts,
-    ) -> Result<String, StorageError> {
+    async fn read_segment(&self, candidate: Candidate, read: &mut ReadChain) -> Result<String, StorageError> {
+        let ReadChain { facts, catalog, .. } = read;
         let file = &self.files[candidate.file];
         let mut reader = file.reader(self.handle, self.identity, candidate.header).await?;
         let stop = loop {
@@ -207,8 +233,12 @@ impl Judge<'_> {
                 NextFrame::Bad(bad) => break bad.reason,
                 NextFrame::Frame(frame) => {
                     facts.log.needed_lsn = frame.needed_lsn();
+                    let position = LogPosition { stream: self.identity.stream, lsn: frame.lsn() };
                     for record in frame.records() {
-                        let noted = record.and_then(|record| facts.note(&record));
+                        let noted = record.and_then(|record| {
+                            catalog.note(position, &record);
+                            facts.note(&record)
+                        });
                         noted.map_err(|error| {
                             self.damaged(frame.lsn(), format!("a whole frame holds {error}"))
                         })?;
@@ -230,7 +260,7 @@ impl Judge<'_> {
 
     fn without_segments(&self) -> ReadChain {
         let facts = StreamFacts::new(StreamLog::empty(self.identity, Lsn::new(self.known.end_lsn)));
-        ReadChain { facts, broken: None }
+        ReadChain { facts, catalog: CatalogLog::default(), broken: None }
     }
 
     /// Refuses when the chain that is there does not hold everything that is needed and was durable.
@@ -435,7 +465,7 @@ impl SurveyedFile {
 }
 
 /// The identity of a stream of this directory.
-pub(super) fn stream_identity(node: &basalt_format::data_directory::Node, stream: u16) -> StreamIdentity {
+fn stream_identity(node: &Node, stream: u16) -> StreamIdentity {
     StreamIdentity {
         cluster_uuid: node.cluster_uuid,
         node_id: node.node_id,

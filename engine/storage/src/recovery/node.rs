@@ -12,8 +12,9 @@ use basalt_format::data_directory::{FeatureBits, Node as NodeState, NodeStream, 
 use basalt_runtime::{DirectMode, EntryKind, File, Handle, OpenOptions, ShardIndex, SharedFile, sometimes};
 
 use super::{
+    catalog_log::CatalogLog,
     facts::StreamFacts,
-    judge::{judge_stream, stream_identity},
+    judge::{JudgedStream, UnjudgedStream},
     lock::lock_directory,
     node_file::{create_node, node_path, read_node, update_node},
 };
@@ -26,10 +27,22 @@ use crate::{
 /// The only node there is until there are several.
 const FIRST_NODE_ID: u64 = 1;
 
+/// A data directory that is locked and not judged yet. Keeps the lock.
+pub struct UnjudgedNode {
+    handle: Handle,
+    directory: PathBuf,
+    /// What NODE says, or would say of a new directory.
+    state: NodeState,
+    is_new: bool,
+    lock: File,
+}
+
 /// A data directory that is locked and judged. Keeps the lock: it must live as long as anything uses the directory.
 pub struct Node {
     handle: Handle,
     facts: Arc<NodeFacts>,
+    /// Until the catalog is recovered.
+    catalog_log: Option<CatalogLog>,
     _lock: File,
 }
 
@@ -47,11 +60,54 @@ pub struct NodeFacts {
     updating: AtomicBool,
 }
 
+impl UnjudgedNode {
+    /// What there is to judge, each stream on whichever shard has the time.
+    pub fn streams(&self) -> Vec<UnjudgedStream> {
+        self.state
+            .streams
+            .iter()
+            .map(|known| UnjudgedStream::new(&self.directory, &self.state, *known))
+            .collect()
+    }
+
+    /// The directory as a whole, from what each of [`UnjudgedNode::streams`] was found to be, in the same order.
+    pub fn conclude(self, judged: Vec<JudgedStream>) -> Result<Node, StorageError> {
+        let Self { handle, directory, mut state, is_new, lock } = self;
+        assert_eq!(state.streams.len(), judged.len(), "every stream is judged");
+        state.open_epoch += 1;
+        state.revision += 1;
+        let mut streams = Vec::with_capacity(judged.len());
+        let mut catalog_log = CatalogLog::default();
+        for (known, JudgedStream { facts, catalog }) in state.streams.iter_mut().zip(judged) {
+            assert_eq!(known.stream, facts.stream.get(), "streams keep their order");
+            *known = after_judgement(known, &facts);
+            streams.push(facts);
+            catalog_log.extend(catalog);
+        }
+        let shared =
+            lock.share().map_err(|error| StorageError::disk(DiskOperation::Lock, lock.path(), error))?;
+        let facts = NodeFacts {
+            directory,
+            state,
+            is_new,
+            streams,
+            lock: shared,
+            locked_by: handle.shard(),
+            updating: AtomicBool::new(false),
+        };
+        Ok(Node { handle, facts: Arc::new(facts), catalog_log: Some(catalog_log), _lock: lock })
+    }
+}
+
 impl Node {
-    /// Takes the lock of `directory` and judges it, for a process of `shard_count` shards. Changes nothing else.
+    /// Takes the lock of `directory` and reads NODE, for a process of `shard_count` shards. Changes nothing else.
     ///
     /// A directory that does not exist is made; one without anything of Basalt's in it will become a new one.
-    pub async fn judge(handle: &Handle, directory: &Path, shard_count: u16) -> Result<Node, StorageError> {
+    pub async fn lock(
+        handle: &Handle,
+        directory: &Path,
+        shard_count: u16,
+    ) -> Result<UnjudgedNode, StorageError> {
         let created = handle.create_directory_all(directory).await;
         created.map_err(|error| StorageError::disk(DiskOperation::Directory, directory, error))?;
         let lock = lock_directory(handle, directory).await?;
@@ -65,29 +121,25 @@ impl Node {
             None => new_state(handle, directory).await?,
         };
         list_streams(&mut state, shard_count);
-        let mut streams = Vec::with_capacity(state.streams.len());
-        for known in &state.streams {
-            let identity = stream_identity(&state, known.stream);
-            streams.push(judge_stream(handle, directory, identity, known).await?);
+        Ok(UnjudgedNode { handle: handle.clone(), directory: directory.to_owned(), state, is_new, lock })
+    }
+
+    /// Locks a directory and judges all of it here, one stream after the other.
+    pub async fn judge(handle: &Handle, directory: &Path, shard_count: u16) -> Result<Node, StorageError> {
+        let node = Node::lock(handle, directory, shard_count).await?;
+        let mut judged = Vec::new();
+        for stream in node.streams() {
+            judged.push(stream.judge(handle).await?);
         }
-        state.open_epoch += 1;
-        state.revision += 1;
-        for (known, judged) in state.streams.iter_mut().zip(&streams) {
-            *known = after_judgement(known, judged);
-        }
-        let directory = directory.to_owned();
-        let shared =
-            lock.share().map_err(|error| StorageError::disk(DiskOperation::Lock, lock.path(), error))?;
-        let facts = NodeFacts {
-            directory,
-            state,
-            is_new,
-            streams,
-            lock: shared,
-            locked_by: handle.shard(),
-            updating: AtomicBool::new(false),
-        };
-        Ok(Node { handle: handle.clone(), facts: Arc::new(facts), _lock: lock })
+        node.conclude(judged)
+    }
+
+    /// What judging found of the catalog's entries, for [`crate::ShardStore::replay_catalog`].
+    ///
+    /// # Panics
+    /// The second time: the catalog is recovered once.
+    pub fn take_catalog_log(&mut self) -> CatalogLog {
+        self.catalog_log.take().expect("the catalog is recovered once")
     }
 
     /// What judging found.

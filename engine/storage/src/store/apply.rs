@@ -9,9 +9,9 @@ use super::Shard;
 use crate::{btree::Change, error::StorageError, overlay::ApplyBatch, partition::PartitionState};
 
 /// Keys of one batch: what may be pinned at once for one partition.
-const BATCH_KEYS_MAX: usize = 128;
+pub(super) const BATCH_KEYS_MAX: usize = 128;
 /// Bytes of one batch: bounds the time that one synchronous change takes.
-const BATCH_BYTES_MAX: u64 = 256 << 10;
+pub(super) const BATCH_BYTES_MAX: u64 = 256 << 10;
 
 /// Applies whatever becomes committed until the shard closes and nothing is left.
 pub(super) async fn apply_forever(shard: Rc<Shard>) {
@@ -35,7 +35,7 @@ pub(super) async fn apply_committed(shard: &Shard, state: &PartitionState) {
 }
 
 /// Entries that cannot be applied now stay in the overlay, and so in the log.
-fn keep_entries(shard: &Shard, state: &PartitionState, error: StorageError) {
+pub(super) fn keep_entries(shard: &Shard, state: &PartitionState, error: StorageError) {
     shard.set_device_full(matches!(error, StorageError::Full { .. }));
     let error = shard.fence_if_corrupt(state, error);
     tracing::warn!(partition = state.spec().id.get(), %error, "entries wait in the log");

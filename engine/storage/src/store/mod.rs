@@ -7,13 +7,16 @@
 //! released only when both superblocks of every partition are past it.
 
 mod apply;
+mod backlog;
 mod checkpointer;
 mod log_release;
 mod partition_files;
+mod replay;
 mod start;
 
 pub(crate) use log_release::{LogNeed, LogNeeds};
-pub use start::{ReplayReport, StoreHooks};
+pub use replay::ReplayReport;
+pub use start::StoreHooks;
 
 use std::{
     cell::{Cell, OnceCell, RefCell},

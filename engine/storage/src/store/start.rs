@@ -1,12 +1,11 @@
 //! Opening a shard's storage: first look, then act (STORAGE §7).
 //!
-//! `prepare` and `open_partitions` only read, and refuse where acknowledged entries are missing. `replay` brings
-//! the log's entries into the overlays; `go_live` opens the log for writing. The engine takes all shards through
+//! `prepare` and `open_partitions` only read, and refuse where acknowledged entries are missing. `replay` (a module of
+//! its own) brings the log's entries into memory; `go_live` opens the log for writing. The engine takes all shards through
 //! each step together.
 
 use std::{
     cell::{Cell, OnceCell, RefCell},
-    collections::BTreeMap,
     future::Future,
     path::{Path, PathBuf},
     pin::Pin,
@@ -14,20 +13,18 @@ use std::{
     sync::Arc,
 };
 
-use basalt_format::wal::{Effect, Effects, Record, RecordKind};
 use basalt_runtime::{Handle, local::Event};
 
-use super::{Shard, ShardStore, apply, apply::apply_committed, checkpointer};
+use super::{Shard, ShardStore, apply, checkpointer};
 use crate::{
     btree::Tree,
     cache::BufferPool,
     checkpoint::{Expectation, TreeIdentity},
     error::{Refusal, StorageError},
-    ids::{CATALOG_PARTITION, EntryIndex, Generation, HybridTime, LogPosition, Lsn, PartitionId, StreamId},
+    ids::{CATALOG_PARTITION, EntryIndex, Generation, LogPosition, Lsn, PartitionId, StreamId},
     options::{MemoryShares, StoreOptions},
-    overlay::{KeyChange, OverlayEntry},
     partition::{PartitionSpec, PartitionState},
-    recovery::{FrameReader, NodeFacts, StreamFacts},
+    recovery::NodeFacts,
     wal::{Wal, WalOptions},
 };
 
@@ -39,18 +36,6 @@ pub struct StoreHooks {
     pub materialised:
         Box<dyn Fn(PartitionId, [u8; 16]) -> Pin<Box<dyn Future<Output = Result<(), StorageError>>>>>,
 }
-
-/// What recovery did on one shard.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub struct ReplayReport {
-    /// Entries that were newer than their partition's file.
-    pub entry_count: u64,
-    /// Bytes of log read.
-    pub log_bytes: u64,
-}
-
-/// An entry met before the ones it follows, which lie in another stream.
-type EarlyEntries = BTreeMap<(PartitionId, EntryIndex), OverlayEntry>;
 
 impl ShardStore {
     /// A shard's storage without partitions and without a log to write to.
@@ -109,41 +94,6 @@ impl ShardStore {
             self.shard.note_log_found(&state);
         }
         Ok(())
-    }
-
-    /// Brings the logged entries of the partitions opened so far into memory.
-    ///
-    /// Partitions that were complete before are passed over, so it may be called after each `open_partitions`.
-    /// When the overlays fill their share of memory, entries are applied and pages written before reading on.
-    pub async fn replay(&self, mut progress: impl FnMut(u64)) -> Result<ReplayReport, StorageError> {
-        // The first step that may write.
-        self.shard.facts.hold_lock(&self.shard.handle)?;
-        let mut report = ReplayReport::default();
-        let mut early = EarlyEntries::new();
-        let facts = Arc::clone(&self.shard.facts);
-        for stream in facts.streams() {
-            if !self.shard.lacks_entries_of(stream) {
-                continue;
-            }
-            let mut reader = FrameReader::open(&self.shard.handle, &self.shard.directory, stream).await?;
-            while let Some(frame) = reader.next_frame().await? {
-                let position = LogPosition { stream: stream.stream, lsn: frame.lsn() };
-                for record in frame.records() {
-                    let record = record.map_err(|reason| damaged_log(position, reason))?;
-                    report.entry_count += self.shard.replay_record(position, &record, &mut early)?;
-                }
-                report.log_bytes += frame.size_bytes();
-                progress(report.log_bytes);
-                self.shard.make_replay_room().await;
-            }
-        }
-        match early.first_key_value() {
-            None => Ok(report),
-            Some((&(partition, found), _)) => {
-                let expected = self.shard.next_index_of(partition);
-                Err(Refusal::IndexGap { partition, expected, found }.into())
-            }
-        }
     }
 
     /// Opens this shard's log for writing and starts its tasks: from here on it serves.
@@ -251,62 +201,6 @@ impl Shard {
         }
     }
 
-    fn lacks_entries_of(&self, stream: &StreamFacts) -> bool {
-        self.partitions.borrow().values().any(|state| {
-            stream.entries.get(&state.spec().id).is_some_and(|ranges| ranges.last() > state.last_index())
-        })
-    }
-
-    fn next_index_of(&self, partition: PartitionId) -> EntryIndex {
-        self.partitions
-            .borrow()
-            .get(&partition)
-            .map_or(EntryIndex::default(), |state| state.last_index().next())
-    }
-
-    /// Takes one record of the log; returns how many entries it completed.
-    fn replay_record(
-        &self,
-        position: LogPosition,
-        record: &Record<'_>,
-        early: &mut EarlyEntries,
-    ) -> Result<u64, StorageError> {
-        let id = PartitionId::new(record.partition);
-        if record.kind != RecordKind::Effects {
-            return Ok(0);
-        }
-        // A partition that the catalog does not know was dropped: its records mean nothing any more.
-        let Some(state) = self.partitions.borrow().get(&id).cloned() else { return Ok(0) };
-        let index = EntryIndex::new(record.index);
-        if index <= state.last_index() && !basalt_runtime::planted!(ReplayAppliedEntry) {
-            return Ok(0);
-        }
-        let changes = decode_changes(record.body).map_err(|reason| damaged_log(position, reason))?;
-        let hybrid_time = HybridTime::new(record.hybrid_time);
-        early.insert((id, index), OverlayEntry { index, hybrid_time, position, changes });
-        let mut completed = 0;
-        while let Some(entry) = early.remove(&(id, state.last_index().next())) {
-            let bytes = state.replay(entry);
-            self.overlay_bytes.set(self.overlay_bytes.get() + bytes);
-            if !state.is_serving() {
-                self.forget_overlay(&state);
-            }
-            self.queue_for_apply(&state);
-            completed += 1;
-        }
-        Ok(completed)
-    }
-
-    async fn make_replay_room(&self) {
-        if self.overlay_bytes.get() <= self.shares.overlay_bytes {
-            return;
-        }
-        basalt_runtime::sometimes!("replay applies before it reads on");
-        for state in self.partitions_snapshot() {
-            apply_committed(self, &state).await;
-        }
-    }
-
     /// Where the next entry's frame may start at the earliest.
     pub(super) fn end_of_log(&self) -> LogPosition {
         let stream = StreamId::new(self.handle.shard().0);
@@ -350,22 +244,4 @@ fn judge_entries(
         }
         _ => Ok(()),
     }
-}
-
-fn decode_changes(body: &[u8]) -> Result<Vec<KeyChange>, String> {
-    Effects::new(body)
-        .map(|effect| match effect.map_err(|reason| reason.to_string())? {
-            Effect::Put { key, value } => Ok((Rc::from(key), Some(Rc::from(value)))),
-            Effect::Delete { key } => Ok((Rc::from(key), None)),
-            Effect::Splice(_) | Effect::DeleteRange { .. } => {
-                Err("an effect of a kind that this version does not write".to_owned())
-            }
-        })
-        .collect()
-}
-
-/// The frame's checksum passed, and yet its bytes are wrong: nothing behind it can be trusted to be complete.
-fn damaged_log(position: LogPosition, detail: impl ToString) -> StorageError {
-    let LogPosition { stream, lsn } = position;
-    Refusal::DamagedLog { stream, lsn, detail: detail.to_string() }.into()
 }

@@ -81,6 +81,8 @@ pub(crate) struct SegmentReader {
     window: Window,
     offset: u64,
     chain: ChainEnd,
+    /// Of the frame in the window, once it has proved to be the chain's.
+    last: Option<FrameHeader>,
 }
 
 impl SegmentReader {
@@ -94,7 +96,14 @@ impl SegmentReader {
     ) -> Self {
         let readable_bytes = file_bytes.min(header.size_bytes);
         let window = Window::new(handle, file, readable_bytes, FIRST_FRAME_OFFSET);
-        Self { identity, header, window, offset: FIRST_FRAME_OFFSET, chain: chain_before(&header) }
+        Self {
+            identity,
+            header,
+            window,
+            offset: FIRST_FRAME_OFFSET,
+            chain: chain_before(&header),
+            last: None,
+        }
     }
 
     /// The end of the chain so far.
@@ -107,6 +116,7 @@ impl SegmentReader {
         if self.offset + BLOCK_BYTES > self.header.size_bytes {
             return Ok(NextFrame::Full);
         }
+        self.last = None;
         self.window.fill(self.offset, BLOCK_BYTES).await?;
         let header = match self.decode_header() {
             Ok(header) => header,
@@ -121,7 +131,13 @@ impl SegmentReader {
         }
         self.offset += header.frame_bytes();
         self.chain = ChainEnd::after(self.header.sequence, &header, self.identity.log_salt);
+        self.last = Some(header);
         Ok(NextFrame::Frame(self.frame(header)))
+    }
+
+    /// The frame that was read last; `None` if something else was found.
+    pub(crate) fn last_frame(&self) -> Option<Frame<'_>> {
+        self.last.map(|header| self.frame(header))
     }
 
     fn decode_header(&self) -> Result<FrameHeader, String> {

@@ -154,3 +154,18 @@ fn a_retired_stream_is_needed_by_no_superblock() {
     let mut two = Process::start(36, disk, 2, Settle::Fully).expect("two shards take over");
     assert_eq!(two.row_count(), 60);
 }
+
+#[test]
+fn entries_that_alternate_between_streams_are_replayed_in_their_order() {
+    let mut disk = Disk::new();
+    for life in 0..6 {
+        let shard_count = [2, 1, 3][life as usize % 3];
+        let started = Process::start(40 + u64::from(life), disk, shard_count, Settle::Never);
+        let mut process = started.expect("nothing acknowledged is missing");
+        // Overwrites half of what the life before wrote: replayed out of order, its rows would come back.
+        process.put(TABLE, life * 5..life * 5 + 10);
+        process.put(CATALOG_PARTITION, life..life + 2);
+        assert_eq!(process.row_count(), life as usize * 5 + 10);
+        disk = process.kill();
+    }
+}
