@@ -10,6 +10,7 @@ pub mod index_key;
 pub mod item;
 pub mod item_ref;
 pub mod key;
+pub mod legacy;
 pub mod messages;
 pub mod number;
 pub mod path;

@@ -6,6 +6,7 @@ use thiserror::Error;
 
 use super::ast::Constant;
 use super::messages::{self, PlaceholderMap};
+use crate::legacy;
 use crate::path::DocumentPath;
 use crate::value::ValueKind;
 
@@ -179,6 +180,8 @@ pub enum SchemaError {
     KeyConditionCount,
     #[error("{}", messages::KEY_CONDITION_UNSUPPORTED)]
     KeyConditionUnsupported,
+    #[error("{}", legacy::messages::NOT_INDEXABLE)]
+    KeyConditionNotIndexable,
     #[error("{}", messages::KEY_TYPE_MISMATCH)]
     KeyTypeMismatch,
     #[error("{}", messages::key_condition_missing(.attribute))]

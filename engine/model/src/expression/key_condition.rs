@@ -52,6 +52,8 @@ pub enum KeyTest {
     Between(Constant, Constant),
     /// `begins_with`
     BeginsWith(Constant),
+    /// An operator of legacy conditions that no key has.
+    NotIndexable,
 }
 
 /// At most one condition an attribute, all of which must hold.
@@ -214,6 +216,7 @@ fn sort_condition(test: &KeyTest, attribute: &KeyAttribute) -> Result<SortCondit
         value.filter(|value| value.kind() == attribute.kind).ok_or(SchemaError::KeyTypeMismatch)
     };
     Ok(match test {
+        KeyTest::NotIndexable => return Err(SchemaError::KeyConditionNotIndexable),
         KeyTest::Equal(constant) => SortCondition::Equal(value(constant)?),
         KeyTest::Less(constant) => SortCondition::Less(value(constant)?),
         KeyTest::LessOrEqual(constant) => SortCondition::LessOrEqual(value(constant)?),
