@@ -27,6 +27,11 @@ const TABLE_ARN_LENGTH_MAX: usize = 1024;
 pub(crate) struct Enumeration<T: 'static>(pub(crate) &'static [(&'static str, T)]);
 
 impl<T: Copy> Enumeration<T> {
+    /// The value of a member that was found to be one of the names.
+    pub(crate) fn named(&self, member: Option<&str>) -> Option<T> {
+        member.and_then(|name| self.value(name))
+    }
+
     fn value(&self, name: &str) -> Option<T> {
         self.0.iter().find(|(known, _)| *known == name).map(|(_, value)| *value)
     }

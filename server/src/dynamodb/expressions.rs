@@ -1,20 +1,22 @@
 //! The expression parameters of a request, and the rules between them, before any table is known.
 //!
 //! The model parses and words everything; here is which members an operation has, in the order in which DynamoDB
-//! looks at them: mixing with legacy parameters, placeholders without a user, then placeholders and each expression.
-//! Legacy parameters are refused by name until they are translated: to ignore an `Expected` would lose writes.
+//! looks at them: mixing with legacy parameters, placeholders without a user, legacy parameters, then placeholders
+//! and each expression, at last KeyConditions.
 
 use std::collections::BTreeMap;
 
+use basalt_engine::Error as EngineError;
 use basalt_engine::model::expression::placeholders::ParameterUse;
 use basalt_engine::model::expression::{
     self, Condition, ExpressionError, ExpressionKind, KeyConditions, Placeholders, Projection, Update,
 };
 
+use super::constraint::Constraints;
 use super::error_map::ApiError;
 use super::json::writer::Members;
 use super::json::{AttributeMap, BodyError, Known, Place, Reader};
-use super::messages;
+use super::legacy::{self, LegacyParameters};
 
 /// Which expression and legacy parameters an operation has, in the order in which DynamoDB prints them.
 #[derive(Debug)]
@@ -29,10 +31,17 @@ pub(crate) struct ExpressionParameters {
     texts: Vec<(ExpressionKind, String)>,
     names: Option<BTreeMap<String, String>>,
     values: Option<AttributeMap>,
-    legacy: Vec<&'static str>,
+    legacy: LegacyParameters,
 }
 
-/// The expressions of one request, parsed.
+/// The parameters of one request with its legacy ones translated.
+#[derive(Debug)]
+pub(crate) struct TranslatedParameters {
+    parameters: ExpressionParameters,
+    translated: Expressions,
+}
+
+/// The expressions of one request, parsed, or what its legacy parameters stand for.
 #[derive(Debug, Default)]
 pub(crate) struct Expressions {
     pub(crate) update: Option<Update>,
@@ -40,6 +49,25 @@ pub(crate) struct Expressions {
     pub(crate) key_conditions: Option<KeyConditions>,
     pub(crate) filter: Option<Condition>,
     pub(crate) projection: Option<Projection>,
+    pub(crate) wording: Wording,
+}
+
+/// How faults of an update or filter are worded that show only once the table is known.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub(crate) enum Wording {
+    #[default]
+    Expression,
+    Legacy,
+}
+
+impl Wording {
+    /// The error that an engine's error is to the client.
+    pub(crate) fn of(self, error: EngineError) -> ApiError {
+        match self {
+            Wording::Expression => ApiError::from_item_operation(error),
+            Wording::Legacy => legacy::reworded(error),
+        }
+    }
 }
 
 impl ExpressionParameters {
@@ -55,9 +83,7 @@ impl ExpressionParameters {
             self.texts.retain(|(known, _)| known != kind);
             self.texts.extend(text.map(|text| (*kind, text)));
         } else if let Some(name) = names.legacy.iter().find(|name| **name == member) {
-            if reader.presence()? {
-                self.legacy.push(name);
-            }
+            self.legacy.read(reader, name)?;
         } else if member == "ExpressionAttributeNames" {
             self.names = reader.text_map()?;
         } else if member == "ExpressionAttributeValues"
@@ -72,6 +98,7 @@ impl ExpressionParameters {
 
     /// Writes the expressions and names back, for a client that has to send them again.
     pub(crate) fn write(&self, members: &mut Members<'_>) {
+        self.legacy.write(members);
         for (kind, text) in &self.texts {
             members.string(kind.name(), text);
         }
@@ -90,11 +117,17 @@ impl ExpressionParameters {
 
     /// Whether the request says which key a query is about.
     pub(crate) fn has_key_conditions(&self) -> bool {
-        self.has(ExpressionKind::KeyCondition) || self.has_legacy("KeyConditions")
+        self.has(ExpressionKind::KeyCondition) || self.legacy.has("KeyConditions")
     }
 
-    fn has_legacy(&self, name: &str) -> bool {
-        self.legacy.contains(&name)
+    /// Whether the request says which attributes it wants.
+    pub(crate) fn has_projection(&self) -> bool {
+        self.has(ExpressionKind::Projection) || self.legacy.has("AttributesToGet")
+    }
+
+    /// Holds the members to what the service model says of each. `place` is put before their paths.
+    pub(crate) fn constrain(&self, constraints: &mut Constraints, place: &str) {
+        self.legacy.constrain(constraints, place);
     }
 
     /// The rules between parameters, which come before the rules of values.
@@ -110,31 +143,72 @@ impl ExpressionParameters {
         parameters.check().map_err(|error| ApiError::validation(error.to_string()))
     }
 
+    /// One request of several parts may not have expressions in one and legacy parameters in another.
+    pub(crate) fn check_use_together<'a>(
+        parts: impl Iterator<Item = &'a ExpressionParameters> + Clone,
+        names: &ParameterNames,
+    ) -> Result<(), ApiError> {
+        let expressions: Vec<_> =
+            names.expressions.iter().map(|kind| (*kind, parts.clone().any(|part| part.has(*kind)))).collect();
+        let legacy: Vec<_> = names
+            .legacy
+            .iter()
+            .map(|name| (*name, parts.clone().any(|part| part.legacy.has(name))))
+            .collect();
+        let parameters =
+            ParameterUse { expressions: &expressions, legacy: &legacy, names: false, values: false };
+        parameters.check().map_err(|error| ApiError::validation(error.to_string()))
+    }
+
     /// KeyConditions may stand beside a FilterExpression, in place of a KeyConditionExpression.
     fn counts_as_legacy(&self, name: &str) -> bool {
         let replaces_key_condition = name == "KeyConditions" && !self.has(ExpressionKind::KeyCondition);
-        self.has_legacy(name) && !replaces_key_condition
+        self.legacy.has(name) && !replaces_key_condition
     }
 
-    /// Refuses legacy parameters.
-    pub(crate) fn refuse_legacy(&self) -> Result<(), ApiError> {
-        if self.legacy.is_empty() {
-            return Ok(());
-        }
-        Err(ApiError::validation(messages::legacy_parameters_unsupported(&self.legacy)))
+    /// Translates the legacy parameters, all but KeyConditions, whose faults come after those of expressions.
+    pub(crate) fn translate_legacy(mut self) -> Result<TranslatedParameters, ApiError> {
+        let (update, filter) = (self.legacy.update()?, self.legacy.filter()?);
+        let is_legacy = update.is_some() || filter.is_some();
+        let translated = Expressions {
+            update,
+            condition: self.legacy.condition()?,
+            key_conditions: None,
+            filter,
+            projection: self.legacy.projection()?,
+            wording: if is_legacy { Wording::Legacy } else { Wording::Expression },
+        };
+        Ok(TranslatedParameters { parameters: self, translated })
+    }
+}
+
+impl TranslatedParameters {
+    /// The parameters as the request has them.
+    pub(crate) fn parameters(&self) -> &ExpressionParameters {
+        &self.parameters
     }
 
     /// Parses all expressions, in DynamoDB's order of faults.
     pub(crate) fn parse(self) -> Result<Expressions, ApiError> {
-        Placeholders::check_keys(self.names.as_ref(), self.values.as_ref().map(AttributeMap::unchecked))
+        let ExpressionParameters { texts, names, values, mut legacy } = self.parameters;
+        Placeholders::check_keys(names.as_ref(), values.as_ref().map(AttributeMap::unchecked))
             .map_err(ExpressionError::from)?;
-        let values = self.values.map(AttributeMap::checked_by_name).transpose().map_err(|(key, fault)| {
+        let values = values.map(AttributeMap::checked_by_name).transpose().map_err(|(key, fault)| {
             ApiError::validation(expression::messages::placeholder_value_invalid(&fault.to_string(), &key))
         })?;
-        let parsed = Placeholders::new(self.names, values)
-            .map_err(ExpressionError::from)
-            .and_then(|placeholders| parse_all(&self.texts, placeholders));
-        parsed.map_err(ApiError::from)
+        let placeholders = Placeholders::new(names, values).map_err(ExpressionError::from)?;
+        let parsed = parse_all(&texts, placeholders)?;
+        Ok(Expressions {
+            update: parsed.update.or(self.translated.update),
+            condition: parsed.condition.or(self.translated.condition),
+            key_conditions: match parsed.key_conditions {
+                None => legacy.key_conditions()?,
+                parsed => parsed,
+            },
+            filter: parsed.filter.or(self.translated.filter),
+            projection: parsed.projection.or(self.translated.projection),
+            wording: self.translated.wording,
+        })
     }
 }
 

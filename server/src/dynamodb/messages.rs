@@ -290,13 +290,6 @@ pub(crate) const CLOSING: &str = "Basalt is shutting down.";
 pub(crate) const BROKEN_GZIP: &str = "The request body is not sound gzip.";
 pub(crate) const INTERNAL_ERROR: &str = "Internal server error; Basalt's log tells more.";
 
-pub(crate) fn legacy_parameters_unsupported(names: &[&str]) -> String {
-    format!(
-        "Basalt does not support these legacy parameters yet: {}. Use the expression parameters instead.",
-        names.join(", ")
-    )
-}
-
 pub(crate) fn operation_unsupported(operation: &str) -> String {
     format!("Basalt does not do {operation}. What it does is listed in its README.")
 }

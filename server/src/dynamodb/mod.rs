@@ -18,6 +18,7 @@ mod constraint;
 pub(crate) mod error_map;
 mod expressions;
 pub(crate) mod json;
+mod legacy;
 pub(crate) mod messages;
 mod operation;
 mod reply;

@@ -6,6 +6,7 @@
 )]
 
 mod http_edges;
+mod legacy;
 mod support;
 mod tables;
 mod tags;

@@ -203,29 +203,6 @@ fn rules_of_reads_come_in_order() {
 }
 
 #[test]
-fn legacy_parameters_are_refused_by_name() {
-    let server = TestServer::start();
-    for (operation, body, name) in [
-        ("PutItem", r#"{"TableName":"abc","Item":{},"Expected":{"a":{"Exists":false}}}"#, "Expected"),
-        ("UpdateItem", r#"{"TableName":"abc","Key":{},"AttributeUpdates":{}}"#, "AttributeUpdates"),
-        ("GetItem", r#"{"TableName":"abc","Key":{},"AttributesToGet":["a"]}"#, "AttributesToGet"),
-        ("Query", r#"{"TableName":"abc","KeyConditions":{}}"#, "KeyConditions"),
-        ("Scan", r#"{"TableName":"abc","ScanFilter":{}}"#, "ScanFilter"),
-        (
-            "BatchGetItem",
-            r#"{"RequestItems":{"abc":{"Keys":[{}],"AttributesToGet":["a"]}}}"#,
-            "AttributesToGet",
-        ),
-    ] {
-        let response = server.call(operation, body);
-        assert_eq!(response.exception(), "ValidationException", "{operation}");
-        assert!(
-            response.message().contains(&format!("does not support these legacy parameters yet: {name}."))
-        );
-    }
-}
-
-#[test]
 fn batches_are_checked_as_a_whole() {
     let key = |number: usize| format!(r#"{{"pk":{{"S":"{number}"}}}}"#);
     let keys: Vec<String> = (0..101).map(key).collect();

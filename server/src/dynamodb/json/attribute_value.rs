@@ -11,6 +11,7 @@
 use std::borrow::Cow;
 use std::collections::BTreeMap;
 
+use basalt_engine::model::legacy::Argument;
 use basalt_engine::model::{Item, Number, Value, ValueError};
 
 use super::reader::{BodyError, Reader};
@@ -69,6 +70,13 @@ impl<'a> Reader<'a> {
         Ok(present.then_some(map))
     }
 
+    /// An attribute value on its own, or the first fault in it.
+    pub(crate) fn argument(&mut self, place: Place) -> Result<Option<Argument>, BodyError> {
+        let mut fault = FirstFault::default();
+        let value = self.present_attribute_value(place, 1, &mut fault)?;
+        Ok(value.map(|value| fault.0.map_or(Ok(value), Err)))
+    }
+
     /// One attribute value at `level` of nesting. With a fault noted, what is returned is a stand-in that nobody
     /// gets to see.
     fn attribute_value(&mut self, level: usize, fault: &mut FirstFault) -> Result<Value, BodyError> {
@@ -77,9 +85,20 @@ impl<'a> Reader<'a> {
             self.skip_value()?;
             return Ok(Value::Null);
         }
+        let value = self.present_attribute_value(Place::Element, level, fault)?;
+        Ok(fault.value_or_stand_in(value.ok_or(ValueError::NoDatatype)))
+    }
+
+    /// One attribute value; None if it is null.
+    fn present_attribute_value(
+        &mut self,
+        place: Place,
+        level: usize,
+        fault: &mut FirstFault,
+    ) -> Result<Option<Value>, BodyError> {
         let mut value = None;
         let mut datatype_count = 0;
-        self.structure(Place::Element, "AttributeValue", |reader, datatype| {
+        let is_present = self.structure(place, "AttributeValue", |reader, datatype| {
             let Some(read) = reader.datatype(datatype, level, fault)? else {
                 return Ok(Known::No);
             };
@@ -92,7 +111,7 @@ impl<'a> Reader<'a> {
         if datatype_count > 1 {
             fault.note(ValueError::SeveralDatatypes);
         }
-        Ok(fault.value_or_stand_in(value.ok_or(ValueError::NoDatatype)))
+        Ok(is_present.then(|| fault.value_or_stand_in(value.ok_or(ValueError::NoDatatype))))
     }
 
     /// The value of the member `datatype` of an attribute value: outer None if there is no such type (nothing is

@@ -114,6 +114,7 @@ fn check_tables(constraints: &mut Constraints, tables: &BTreeMap<String, KeysAnd
     for (table, asked) in tables {
         let path = format!("requestItems.{table}.member.keys");
         constraints.required(&path, &asked.keys);
+        asked.expressions.constrain(constraints, &format!("requestItems.{table}.member."));
         let count = asked.keys.as_ref().map_or(1, Vec::len);
         constraints.length(&path, "[]", count, 1..=usize::MAX);
         if count > BATCH_GET_KEYS_MAX {
@@ -139,15 +140,18 @@ fn understand(
     let (mut tables, mut echoes) = (Vec::new(), Vec::new());
     let mut table_names = BTreeSet::new();
     let mut key_count = 0;
+    ExpressionParameters::check_use_together(
+        request_items.values().map(|asked| &asked.expressions),
+        &PARAMETERS,
+    )?;
     for (requested_name, asked) in request_items {
         asked.expressions.check_use(&PARAMETERS)?;
-        asked.expressions.refuse_legacy()?;
         let echo = Echo {
             requested_name: requested_name.clone(),
             consistent_read: asked.consistent_read,
             expressions: asked.expressions.clone(),
         };
-        let projection = asked.expressions.parse()?.projection;
+        let projection = asked.expressions.translate_legacy()?.parse()?.projection;
         let keys = distinct_keys(asked.keys.unwrap_or_default())?;
         key_count += keys.len();
         if key_count > BATCH_GET_KEYS_MAX {

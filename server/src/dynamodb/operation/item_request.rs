@@ -72,6 +72,7 @@ impl ItemRequest {
     ) -> Result<CheckedItemRequest, ApiError> {
         constraints.table("tableName", &self.table_name);
         constraints.required(shape.subject.1, &self.subject);
+        self.expressions.constrain(&mut constraints, "");
         constraints.finish()?;
         self.expressions.check_use(&shape.parameters)?;
         Ok(CheckedItemRequest {
@@ -86,9 +87,8 @@ impl ItemRequest {
 impl CheckedItemRequest {
     /// Parses the expressions and finds out which table is meant.
     pub(super) fn resolve(self, api: &Api) -> Result<ResolvedItemRequest, ApiError> {
-        self.expressions.refuse_legacy()?;
         Ok(ResolvedItemRequest {
-            expressions: self.expressions.parse()?,
+            expressions: self.expressions.translate_legacy()?.parse()?,
             table_name: api.names.resolve(self.table_name, self.shape.operation)?,
             subject: self.subject,
         })

@@ -4,14 +4,13 @@
 //! A request is understood in the steps in which DynamoDB tells its faults: [`PageRequest::check`] for all that
 //! concerns members and values, then what the operation alone knows, then [`CheckedPageRequest::resolve`].
 
-use basalt_engine::model::expression::ExpressionKind;
 use basalt_engine::model::{Item, ValueError};
 use basalt_engine::{Consistency, ResultPage, Select};
 
 use super::select::{SELECT, select};
 use crate::dynamodb::constraint::Constraints;
 use crate::dynamodb::error_map::ApiError;
-use crate::dynamodb::expressions::{ExpressionParameters, Expressions, ParameterNames};
+use crate::dynamodb::expressions::{ExpressionParameters, Expressions, ParameterNames, TranslatedParameters};
 use crate::dynamodb::json::{AttributeMap, BodyError, IntegerType, Known, Place, Reader, Writer};
 use crate::dynamodb::reply::ReturnConsumedCapacity;
 use crate::dynamodb::{Api, messages};
@@ -46,7 +45,7 @@ pub(super) struct PageRequest {
 /// A request whose members and values keep the rules.
 #[derive(Debug)]
 pub(super) struct CheckedPageRequest {
-    pub(super) expressions: ExpressionParameters,
+    pub(super) expressions: TranslatedParameters,
     asked_select: Option<Select>,
     capacity: ReturnConsumedCapacity,
     exclusive_start_key: Option<Item>,
@@ -111,10 +110,11 @@ impl PageRequest {
             ReturnConsumedCapacity::check(self.return_consumed_capacity.as_deref(), &mut constraints);
         constraints.table("tableName", &self.table_name);
         check_limit(&mut constraints, shape.reading, self.limit);
+        self.expressions.constrain(&mut constraints, "");
         constraints.finish()?;
         self.expressions.check_use(&shape.parameters)?;
         Ok(CheckedPageRequest {
-            expressions: self.expressions,
+            expressions: self.expressions.translate_legacy()?,
             asked_select,
             capacity,
             exclusive_start_key: start_key(self.exclusive_start_key)?,
@@ -131,8 +131,7 @@ impl PageRequest {
 impl CheckedPageRequest {
     /// Parses the expressions and finds out what is selected of which table.
     pub(super) fn resolve(self, api: &Api) -> Result<ResolvedPageRequest, ApiError> {
-        self.expressions.refuse_legacy()?;
-        let has_projection = self.expressions.has(ExpressionKind::Projection);
+        let has_projection = self.expressions.parameters().has_projection();
         let expressions = self.expressions.parse()?;
         let has_index = self.index_name.is_some();
         let select = select(self.asked_select, self.shape.reading, has_projection, has_index)?;

@@ -39,10 +39,11 @@ impl Operation for QueryInput {
     async fn run(self, api: &Api) -> Result<Vec<u8>, ApiError> {
         let missing = || ApiError::validation(messages::KEY_CONDITION_MISSING);
         let request = self.request.check(Constraints::default(), &REQUEST)?;
-        if !request.expressions.has_key_conditions() {
+        if !request.expressions.parameters().has_key_conditions() {
             return Err(missing());
         }
         let request = request.resolve(api)?;
+        let wording = request.expressions.wording;
 
         let query = Query {
             table_name: request.table_name,
@@ -56,7 +57,7 @@ impl Operation for QueryInput {
             direction: direction(self.scan_index_forward),
             exclusive_start_key: request.exclusive_start_key,
         };
-        let page = api.engine.query(query).await.map_err(ApiError::from_item_operation)?;
+        let page = api.engine.query(query).await.map_err(|error| wording.of(error))?;
         request.reply.write(&page)
     }
 }

@@ -33,6 +33,7 @@ impl Operation for UpdateItemInput {
     async fn run(self, api: &Api) -> Result<Vec<u8>, ApiError> {
         let (request, options) = self.0.check(&REQUEST)?;
         let request = request.resolve(api)?;
+        let wording = request.expressions.wording;
 
         let update = UpdateItem {
             table_name: request.table_name.clone(),
@@ -42,7 +43,7 @@ impl Operation for UpdateItemInput {
             return_values: options.return_values,
             return_values_on_condition_check_failure: options.on_failure,
         };
-        let output = api.engine.update_item(update).await.map_err(ApiError::from_item_operation)?;
+        let output = api.engine.update_item(update).await.map_err(|error| wording.of(error))?;
         options.write_reply(&request.table_name, output.attributes.as_ref(), &output.capacity)
     }
 }
