@@ -1,0 +1,57 @@
+//! Global secondary indexes: their rows lie in partitions of their own, so what changes in them is sent there.
+
+use basalt_format::DecodeError;
+
+use super::{
+    ItemChange,
+    index_entry::{IndexDelta, IndexEntry},
+};
+use crate::{
+    catalog::{GlobalIndex, IndexStatus},
+    operation::ConsumedCapacity,
+};
+
+/// One change of a row of a global index.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct IndexChange {
+    /// The index.
+    pub(crate) index_number: u64,
+    /// The row's key in the index's partition; its hash is behind the tag.
+    pub(crate) row_key: Vec<u8>,
+    /// The row; `None`: it goes.
+    pub(crate) row: Option<Vec<u8>>,
+}
+
+/// An item's entry in a global index, if it has one.
+pub(crate) fn entry(
+    index: &GlobalIndex,
+    item: basalt_model::ItemRef<'_>,
+) -> Result<Option<IndexEntry>, DecodeError> {
+    IndexEntry::of(&index.keys, &index.stored, item)
+}
+
+/// How an item's change changes the global indexes of its table; counts what that uses.
+pub(super) fn changes(
+    change: &ItemChange<'_>,
+    capacity: &mut ConsumedCapacity,
+) -> Result<Vec<IndexChange>, DecodeError> {
+    let mut changes = Vec::new();
+    // An index that is going away takes nothing.
+    for index in change.table.global_indexes.iter().filter(|index| index.status != IndexStatus::Deleting) {
+        if let Some(delta) = IndexDelta::between(&index.keys, &index.stored, change.old, change.new)? {
+            capacity.global_indexes.insert(index.name.to_string(), delta.units());
+            push_changes(index.number, delta, &mut changes);
+        }
+    }
+    Ok(changes)
+}
+
+fn push_changes(index_number: u64, delta: IndexDelta, changes: &mut Vec<IndexChange>) {
+    if let Some(key) = delta.removed {
+        changes.push(IndexChange { index_number, row_key: key.into_bytes(), row: None });
+    }
+    if let Some(entry) = delta.stored {
+        let row = Some(entry.row.into_bytes());
+        changes.push(IndexChange { index_number, row_key: entry.key.into_bytes(), row });
+    }
+}
