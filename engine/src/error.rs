@@ -57,6 +57,9 @@ pub enum Error {
     /// Another request with this token has run.
     #[error("another request with this token has run")]
     IdempotentParameterMismatch,
+    /// The items of a partition key, with their entries in local indexes, would become larger than they may.
+    #[error("Collection size exceeded.")]
+    ItemCollectionTooLarge,
     /// The shard has as much work queued as it may; nothing was done.
     #[error("the engine is overloaded")]
     Overloaded,
@@ -122,6 +125,7 @@ impl Error {
             }
             Self::TableExists { .. }
             | Self::ConditionalCheckFailed { .. }
+            | Self::ItemCollectionTooLarge
             | Self::TransactionCanceled { .. } => ErrorKind::Conflict,
             Self::TableInUse { .. }
             | Self::Overloaded

@@ -18,6 +18,8 @@ pub struct EngineOptions {
     pub in_memory: bool,
     /// Pins each shard's thread to a core.
     pub pin_shards: bool,
+    /// The items of one partition key, with their entries in local indexes, may take so many bytes.
+    pub item_collection_bytes_max: u64,
     /// The account in the resource names of tables: 12 digits.
     pub account_id: String,
     /// The region in the resource names of tables.
@@ -83,6 +85,7 @@ impl Default for EngineOptions {
             io: IoChoice::Auto,
             in_memory: false,
             pin_shards: true,
+            item_collection_bytes_max: 10 << 30,
             account_id: "123456789012".into(),
             region: "us-east-1".into(),
             hold_checkpoints: false,

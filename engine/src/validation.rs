@@ -41,6 +41,9 @@ pub enum ValidationError {
     /// An update would leave, or costs as much as, an item larger than 400 KiB.
     #[error("Item size to update has exceeded the maximum allowed size")]
     UpdatedItemTooLarge,
+    /// An update would give an index's key attribute a value of another type.
+    #[error("The update expression attempted to update the secondary index key to unsupported type")]
+    UpdatedIndexKeyType,
     /// The table has no such index.
     #[error("The table does not have the specified index: {index_name}")]
     IndexNotFound {

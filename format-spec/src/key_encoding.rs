@@ -22,6 +22,8 @@ use crate::{DecodeError, Put, Reader};
 
 /// Items of a table.
 pub const TAG_ITEM: u8 = 0x10;
+/// Sizes of item collections, in tables with local secondary indexes.
+pub const TAG_COLLECTION: u8 = 0x18;
 /// Entries of the first local secondary index; the n-th has the n-th tag from here.
 pub const TAG_LOCAL_INDEX_FIRST: u8 = 0x20;
 /// The last tag that a local secondary index can have.
@@ -50,6 +52,7 @@ pub const TAG_CATALOG: u8 = 0xb0;
 /// The tags as the specification lists them.
 pub const TAGS: &[Constant] = &[
     Constant::new("TAG_ITEM", TAG_ITEM as u64),
+    Constant::new("TAG_COLLECTION", TAG_COLLECTION as u64),
     Constant::new("TAG_LOCAL_INDEX_FIRST", TAG_LOCAL_INDEX_FIRST as u64),
     Constant::new("TAG_LOCAL_INDEX_LAST", TAG_LOCAL_INDEX_LAST as u64),
     Constant::new("TAG_OUTBOX", TAG_OUTBOX as u64),

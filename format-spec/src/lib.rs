@@ -17,6 +17,7 @@ pub mod backfill;
 pub mod bytes;
 pub mod catalog;
 pub mod checksum;
+pub mod collection_size;
 pub mod data_directory;
 pub mod error;
 pub mod extent;

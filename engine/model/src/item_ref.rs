@@ -36,6 +36,11 @@ impl<'a> ItemRef<'a> {
         self.as_map().get(name)
     }
 
+    /// Finds one attribute's encoded value: equal values have equal bytes.
+    pub fn get_encoded(&self, name: &str) -> Result<Option<&'a [u8]>, DecodeError> {
+        self.attributes.find(name)
+    }
+
     /// Walks over all attributes, ascending by name.
     #[inline]
     pub fn iter(&self) -> MapIter<'a> {

@@ -418,6 +418,14 @@ impl KeyCodec {
         Ok(item)
     }
 
+    /// What the keys of all items of a collection begin with, given one of them: tag, hash and partition key.
+    pub fn partition_prefix_of<'a>(&self, key: &'a [u8]) -> Result<&'a [u8], DecodeError> {
+        let (_, _, mut reader) = key_encoding::decode_hashed(key)?;
+        key_encoding::decode_part(self.schema.partition.kind.part_kind(), &mut reader)?;
+        let (prefix, _) = key.split_at(key.len() - reader.remaining());
+        Ok(prefix)
+    }
+
     /// The hash of a partition key.
     pub fn hash(&self, partition_key: &KeyValue) -> u64 {
         self.partition_prefix(partition_key).1

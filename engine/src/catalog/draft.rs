@@ -8,8 +8,8 @@ use basalt_runtime::Handle;
 use basalt_storage::PartitionId;
 
 use super::{
-    GlobalIndex, GlobalIndexDefinition, IndexStatus, LocalIndex, LocalIndexDefinition, StreamDescription,
-    StreamViewType, Table, TableId, TablePartition, TableSettings, equal_hash_ranges,
+    GlobalIndex, GlobalIndexDefinition, IndexStatus, LocalIndex, LocalIndexDefinition, StoredView,
+    StreamDescription, StreamViewType, Table, TableId, TablePartition, TableSettings, equal_hash_ranges,
 };
 
 /// The next number of a table or partition. Numbers are never given twice.
@@ -124,10 +124,12 @@ impl GlobalIndex {
         partition_count: u16,
         next: &mut NextNumber,
     ) -> Self {
+        let keys = IndexKeyCodec::global(definition.key_schema.clone(), table_keys);
         Self {
             name: definition.index_name.as_str().into(),
             number: next.take(),
-            keys: IndexKeyCodec::global(definition.key_schema.clone(), table_keys),
+            stored: StoredView::new(&definition.projection, &keys),
+            keys,
             projection: definition.projection.clone(),
             status,
             throughput: definition.throughput,

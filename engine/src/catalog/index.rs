@@ -2,8 +2,12 @@
 
 use std::sync::Arc;
 
+use basalt_format::DecodeError;
 use basalt_format::key_encoding::{TAG_LOCAL_INDEX_FIRST, TAG_LOCAL_INDEX_LAST};
-use basalt_model::{IndexKeyCodec, IndexKeySchema, KeyAttribute, KeyCodec};
+use basalt_model::{
+    DocumentPath, EncodedItem, IndexKeyCodec, IndexKeySchema, ItemRef, KeyAttribute, KeyCodec,
+    expression::Projection,
+};
 
 use super::{OnDemandMaximum, TablePartition, table::partition_of};
 
@@ -91,6 +95,7 @@ pub(crate) struct LocalIndex {
     pub(crate) name: Arc<str>,
     pub(crate) keys: IndexKeyCodec,
     pub(crate) projection: IndexProjection,
+    pub(crate) stored: StoredView,
 }
 
 /// A global secondary index: its entries lie in partitions of its own.
@@ -101,18 +106,65 @@ pub(crate) struct GlobalIndex {
     pub(crate) number: u64,
     pub(crate) keys: IndexKeyCodec,
     pub(crate) projection: IndexProjection,
+    pub(crate) stored: StoredView,
     pub(crate) status: IndexStatus,
     pub(crate) throughput: IndexThroughput,
     /// In the order of their hash ranges, which cover the whole space without gap or overlap.
     pub(crate) partitions: Vec<TablePartition>,
 }
 
+/// What an index holds of items, made ready for use: its projection and all key attributes.
+#[derive(Debug, Clone)]
+pub(crate) enum StoredView {
+    /// All of them.
+    Whole,
+    /// These attributes.
+    Part(Projection),
+}
+
+impl StoredView {
+    /// What an index with these keys and this projection holds.
+    pub(crate) fn new(projection: &IndexProjection, keys: &IndexKeyCodec) -> Self {
+        let included = match projection {
+            IndexProjection::All => return Self::Whole,
+            IndexProjection::KeysOnly => &[],
+            IndexProjection::Include(names) => names.as_slice(),
+        };
+        let mut names: Vec<&str> = keys.all_attributes().map(|attribute| attribute.name.as_str()).collect();
+        for name in included {
+            if !names.contains(&name.as_str()) {
+                names.push(name);
+            }
+        }
+        let paths: Vec<DocumentPath> = names.into_iter().map(DocumentPath::attribute).collect();
+        Self::Part(Projection::new(paths))
+    }
+
+    /// What the index holds of an item.
+    pub(crate) fn of_item(&self, item: ItemRef<'_>) -> Result<EncodedItem, DecodeError> {
+        match self {
+            Self::Whole => Ok(item.into()),
+            Self::Part(projection) => projection.project(item),
+        }
+    }
+
+    /// Whether the index holds an attribute of every item that has it.
+    pub(crate) fn holds(&self, name: &str) -> bool {
+        match self {
+            Self::Whole => true,
+            Self::Part(projection) => projection.paths().iter().any(|path| path.name == name),
+        }
+    }
+}
+
 impl LocalIndex {
     /// The index that stands at `position` among its table's.
     pub(crate) fn new(position: usize, definition: &LocalIndexDefinition, table: &KeyCodec) -> Self {
+        let keys = IndexKeyCodec::local(local_index_tag(position), definition.sort.clone(), table);
         Self {
             name: definition.index_name.as_str().into(),
-            keys: IndexKeyCodec::local(local_index_tag(position), definition.sort.clone(), table),
+            stored: StoredView::new(&definition.projection, &keys),
+            keys,
             projection: definition.projection.clone(),
         }
     }

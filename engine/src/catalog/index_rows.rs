@@ -6,7 +6,7 @@ use basalt_model::{IndexKeyCodec, IndexKeySchema, KeyAttribute, KeyCodec};
 
 use super::{
     GlobalIndex, IndexProjection, IndexStatus, IndexThroughput, LocalIndex, LocalIndexDefinition,
-    ProvisionedThroughput, WarmThroughput,
+    ProvisionedThroughput, StoredView, WarmThroughput,
     rows::{key_attribute, maximum_of_row, maximum_to_row, units_of_row},
 };
 
@@ -56,11 +56,13 @@ pub(super) fn global_of_row(part: &GlobalIndexPart, row: &TableRow, keys: &KeyCo
     let attributes = |names: &[String]| names.iter().map(|name| key_attribute(row, name)).collect();
     let schema =
         IndexKeySchema { partition: attributes(&part.partition_keys), sort: attributes(&part.sort_keys) };
+    let (keys, projection) = (IndexKeyCodec::global(schema, keys), projection_of_row(&part.projection));
     GlobalIndex {
         name: part.name.as_str().into(),
         number: part.number,
-        keys: IndexKeyCodec::global(schema, keys),
-        projection: projection_of_row(&part.projection),
+        stored: StoredView::new(&projection, &keys),
+        keys,
+        projection,
         status: status_of_row(part.status),
         throughput: IndexThroughput {
             provisioned: provisioned_of_row(part.provisioned),

@@ -23,7 +23,7 @@ mod table_id;
 mod writer;
 
 pub(crate) use draft::{NextNumber, TableDefinition, TableDraft};
-pub(crate) use index::{GlobalIndex, LocalIndex};
+pub(crate) use index::{GlobalIndex, LocalIndex, StoredView};
 pub use index::{
     GlobalIndexDefinition, IndexProjection, IndexStatus, IndexThroughput, LocalIndexDefinition,
     ProvisionedThroughput, WarmThroughput,

@@ -3,16 +3,23 @@
 use basalt_model::CapacityUnits;
 use basalt_storage::{Stop, View, WriteBatch};
 
-use super::ItemChange;
+use super::{
+    ItemChange,
+    collection::Collections,
+    global_index::{self, IndexChange},
+    local_index::LocalDeltas,
+};
 use crate::{
     error::Error,
-    operation::{ConsumedCapacity, size_bytes},
+    operation::{ConsumedCapacity, ItemCollection, size_bytes},
 };
 
 /// Writes changes of items, with all that is derived from them, into the batch of one partition's entry.
 pub(crate) struct EntryWriter<'a> {
     view: &'a View<'a>,
     batch: &'a mut WriteBatch,
+    collection_bytes_max: u64,
+    collections: Collections,
     work: EntryWork,
 }
 
@@ -23,46 +30,66 @@ pub(crate) struct EntryWork {
     pub(crate) deliveries: Vec<IndexChange>,
 }
 
-/// One change of a row of a global index.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct IndexChange {
-    /// The index.
-    pub(crate) index_number: u64,
-    /// The row's key in the index's partition; its hash is behind the tag.
-    pub(crate) row_key: Vec<u8>,
-    /// The row; `None`: it goes.
-    pub(crate) row: Option<Vec<u8>>,
-}
-
 /// What one change of an item used and led to.
 #[derive(Debug, Default)]
 pub(crate) struct WriteReport {
     /// Write units, by index.
     pub(crate) capacity: ConsumedCapacity,
+    /// The item's collection with this change; only of a table with local indexes.
+    pub(crate) item_collection: Option<ItemCollection>,
 }
 
 impl<'a> EntryWriter<'a> {
-    /// Starts an entry. `view` is the partition as it is before the entry.
-    pub(crate) fn new(view: &'a View<'a>, batch: &'a mut WriteBatch) -> Self {
-        Self { view, batch, work: EntryWork::default() }
+    /// Starts an entry. `view` is the partition as it is before the entry; no item collection may grow beyond
+    /// `collection_bytes_max`.
+    pub(crate) fn new(view: &'a View<'a>, batch: &'a mut WriteBatch, collection_bytes_max: u64) -> Self {
+        let (collections, work) = (Collections::default(), EntryWork::default());
+        Self { view, batch, collection_bytes_max, collections, work }
     }
 
     /// Adds one change of an item; an entry changes an item at most once. Refused changes leave no trace.
     pub(crate) fn change(&mut self, change: &ItemChange<'_>) -> Result<Result<WriteReport, Error>, Stop> {
-        let table = match table_units(change) {
-            Ok(units) => units,
+        let derived = match Derived::of(change) {
+            Ok(derived) => derived,
             Err(error) => return Ok(Err(error)),
         };
-        let report = WriteReport { capacity: ConsumedCapacity::of_table(table) };
+        let mut report = WriteReport { capacity: derived.capacity, item_collection: None };
+        if !change.table.local_indexes.is_empty() {
+            match self.resize_collection(change, &derived.local)? {
+                Ok(collection) => report.item_collection = Some(collection),
+                Err(error) => return Ok(Err(error)),
+            }
+        }
         if !change.is_none() {
             self.put_item(change);
+            derived.local.put_into(self.batch);
+            self.work.deliveries.extend(derived.global);
         }
         Ok(Ok(report))
     }
 
     /// Ends the entry.
     pub(crate) fn finish(self) -> EntryWork {
+        self.collections.put_into(self.batch);
         self.work
+    }
+
+    fn resize_collection(
+        &mut self,
+        change: &ItemChange<'_>,
+        local: &LocalDeltas,
+    ) -> Result<Result<ItemCollection, Error>, Stop> {
+        let resized = self.collections.resize(change, local, self.view)?;
+        let checked = resized.and_then(|resized| {
+            resized.check(self.collection_bytes_max)?;
+            Ok((resized.describe(change)?, resized))
+        });
+        Ok(checked.map(|(collection, resized)| {
+            if !change.is_none() {
+                self.collections.note(resized);
+            }
+            collection
+        }))
     }
 
     fn put_item(&mut self, change: &ItemChange<'_>) {
@@ -73,6 +100,22 @@ impl<'a> EntryWriter<'a> {
     }
 }
 
-fn table_units(change: &ItemChange<'_>) -> Result<CapacityUnits, Error> {
-    Ok(CapacityUnits::for_write(size_bytes(change.old)?, size_bytes(change.new)?))
+/// What a change of an item leads to, and what all of it uses.
+struct Derived {
+    local: LocalDeltas,
+    global: Vec<IndexChange>,
+    capacity: ConsumedCapacity,
+}
+
+impl Derived {
+    fn of(change: &ItemChange<'_>) -> Result<Self, Error> {
+        let table = CapacityUnits::for_write(size_bytes(change.old)?, size_bytes(change.new)?);
+        let mut capacity = ConsumedCapacity::of_table(table);
+        if change.is_none() {
+            return Ok(Self { local: LocalDeltas::default(), global: Vec::new(), capacity });
+        }
+        let local = LocalDeltas::of(change, &mut capacity)?;
+        let global = global_index::changes(change, &mut capacity)?;
+        Ok(Self { local, global, capacity })
+    }
 }

@@ -11,9 +11,17 @@
 //!
 //! Derived rows are logged like all others; see `engine/ARCHITECTURE.md`.
 
+mod check;
+mod collection;
 mod entry_writer;
+mod global_index;
+mod index_entry;
+mod local_index;
 
-pub(crate) use entry_writer::{EntryWork, EntryWriter};
+pub(crate) use check::{check_index_keys, check_updated_index_keys, is_too_large_with_indexes};
+pub(crate) use entry_writer::{EntryWork, EntryWriter, WriteReport};
+pub(crate) use global_index::{IndexChange, entry};
+pub(crate) use index_entry::IndexEntry;
 
 use basalt_model::ItemRef;
 

@@ -48,4 +48,4 @@ pub use table::{
 pub(crate) use table::{RowCount, TableCounts};
 pub use tags::{ChangeTags, TAGS_MAX};
 pub use update_item::{UpdateItem, UpdateItemOutput};
-pub use write_output::WriteOutput;
+pub use write_output::{ItemCollection, WriteOutput};

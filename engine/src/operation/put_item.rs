@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 
-use basalt_model::{EncodedItem, Item, ItemRef, expression::Condition};
+use basalt_model::{EncodedItem, Item, ItemRef, ValueError, expression::Condition};
 
 use super::{
     ReturnOld, WriteOutput,
@@ -10,6 +10,7 @@ use super::{
 };
 use crate::{
     catalog::Catalog,
+    derive,
     error::{Error, ValidationError},
     place::ItemPlace,
 };
@@ -58,9 +59,14 @@ impl PutItem {
         // What is wrong with the item alone is told before a missing table.
         check_item(&self.item)?;
         let place = ItemPlace::of_item(catalog.expect(&self.table_name)?, &self.item)?;
+        let item = self.item.encode();
+        derive::check_index_keys(&place.table, item.as_item())?;
+        if derive::is_too_large_with_indexes(&place.table, item.as_item())? {
+            return Err(ValidationError::from(ValueError::ItemTooLarge).into());
+        }
         let guard =
             Guard { condition: self.condition, on_failure: self.return_values_on_condition_check_failure };
-        Ok(PutPlan { place, item: self.item.encode(), guard, return_values: self.return_values })
+        Ok(PutPlan { place, item, guard, return_values: self.return_values })
     }
 }
 

@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 
 use basalt_model::{
-    EncodedItem, Item, ItemRef,
+    EncodedItem, Item, ItemRef, KeyError,
     expression::{Condition, Update},
     size::{self, ITEM_BYTES_MAX},
 };
@@ -15,6 +15,7 @@ use super::{
 };
 use crate::{
     catalog::Catalog,
+    derive,
     error::{Error, ValidationError},
     place::ItemPlace,
 };
@@ -92,12 +93,28 @@ impl ItemWrite for UpdatePlan {
         {
             return Err(ValidationError::UpdatedItemTooLarge.into());
         }
+        self.check_indexes(present, updated.as_item())?;
         let attributes = self.attributes(present, &updated)?;
         Ok(Decision { item: Some(Cow::Owned(updated.into_bytes())), attributes })
     }
 }
 
 impl UpdatePlan {
+    /// Refuses what the table's indexes cannot take.
+    fn check_indexes(&self, present: Option<ItemRef<'_>>, updated: ItemRef<'_>) -> Result<(), Error> {
+        let table = &self.place.table;
+        match derive::check_updated_index_keys(table, present, updated)? {
+            Err(KeyError::IndexTypeMismatch { .. }) => {
+                return Err(ValidationError::UpdatedIndexKeyType.into());
+            }
+            checked => checked?,
+        }
+        if derive::is_too_large_with_indexes(table, updated)? {
+            return Err(ValidationError::UpdatedItemTooLarge.into());
+        }
+        Ok(())
+    }
+
     /// What the request wants to see. A part of an item in which nothing qualifies is not told at all.
     fn attributes(
         &self,

@@ -5,7 +5,7 @@ use basalt_storage::{Row, Stop, View, WriteBatch};
 
 use super::LocalEngine;
 use crate::{
-    derive::{Cause, EntryWork, EntryWriter, ItemChange},
+    derive::{Cause, EntryWork, EntryWriter, ItemChange, WriteReport},
     error::Error,
     operation::{
         DeleteItem, DeleteItemOutput, GetItem, GetItemOutput, GetPlan, ItemWrite, PutItem, PutItemOutput,
@@ -85,10 +85,17 @@ impl LocalEngine {
         };
         let key = place.key.as_bytes();
         let change = ItemChange { table: &table, key, old: present, new, cause: Cause::Client };
-        let mut writer = EntryWriter::new(view, batch);
+        let mut writer = self.entry_writer(view, batch);
         let report = writer.change(&change)?;
         let attributes = decision.attributes;
-        Ok(report.map(|report| (WriteOutput { attributes, capacity: report.capacity }, writer.finish())))
+        Ok(report.map(|WriteReport { capacity, item_collection }| {
+            (WriteOutput { attributes, capacity, item_collection }, writer.finish())
+        }))
+    }
+
+    /// Starts to collect the changes of one entry.
+    pub(crate) fn entry_writer<'a>(&self, view: &'a View<'a>, batch: &'a mut WriteBatch) -> EntryWriter<'a> {
+        EntryWriter::new(view, batch, self.shards().options.item_collection_bytes_max)
     }
 }
 

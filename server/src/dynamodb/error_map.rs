@@ -20,6 +20,7 @@ pub(crate) enum Exception {
     GlobalTableNotFound,
     IdempotentParameterMismatch,
     ImportNotFound,
+    ItemCollectionSizeLimitExceeded,
     IncompleteSignature,
     InternalServerError,
     InvalidSignature,
@@ -53,6 +54,9 @@ impl Exception {
             }
             Exception::PolicyNotFound => "com.amazonaws.dynamodb.v20120810#PolicyNotFoundException",
             Exception::TableNotFound => "com.amazonaws.dynamodb.v20120810#TableNotFoundException",
+            Exception::ItemCollectionSizeLimitExceeded => {
+                "com.amazonaws.dynamodb.v20120810#ItemCollectionSizeLimitExceededException"
+            }
             Exception::ConditionalCheckFailed => {
                 "com.amazonaws.dynamodb.v20120810#ConditionalCheckFailedException"
             }
@@ -216,6 +220,9 @@ impl ApiError {
             }
             EngineError::IdempotentParameterMismatch => {
                 ApiError::new(Exception::IdempotentParameterMismatch, messages::TOKEN_USED_BEFORE)
+            }
+            EngineError::ItemCollectionTooLarge => {
+                ApiError::new(Exception::ItemCollectionSizeLimitExceeded, messages::COLLECTION_TOO_LARGE)
             }
             EngineError::Overloaded => ApiError::new(Exception::Throttling, messages::OVERLOADED),
             EngineError::DiskFull => ApiError::new(Exception::InternalServerError, messages::DEVICE_FULL),

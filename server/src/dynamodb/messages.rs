@@ -280,6 +280,8 @@ pub(crate) fn transaction_canceled(codes: &[&str]) -> String {
         codes.join(", ")
     )
 }
+/// The items of a partition key, with their entries in local indexes, would become too large together.
+pub(crate) const COLLECTION_TOO_LARGE: &str = "Collection size exceeded.";
 
 // --- What Basalt does not do yet, and its own state.
 

@@ -4,7 +4,7 @@ use std::borrow::Cow;
 
 use basalt_format::key_encoding::{self, KeyHasher, KeyPart, KeyPartKind, TAG_ITEM, TAG_LOCAL_INDEX_FIRST};
 use basalt_format::number::Decimal;
-use basalt_format::{DecodeError, Reader};
+use basalt_format::{DecodeError, Reader, collection_size};
 
 use super::{Protection, Sample};
 
@@ -26,6 +26,12 @@ pub(super) fn samples() -> Vec<Sample> {
                 key(TAG_LOCAL_INDEX_FIRST + 2, &text("a\0b"), &[zeros, number(false, 1, 125)])
             },
             decode: |bytes| describe(bytes, &[KeyPartKind::S, KeyPartKind::B, KeyPartKind::N]),
+        },
+        Sample {
+            name: "collection_size",
+            protection: Protection::CanonicalForm,
+            encode: || collection_size::encode(258),
+            decode: |bytes| collection_size::decode(bytes).map(|size| size.to_string()),
         },
         Sample {
             name: "key_of_zero",

@@ -76,8 +76,8 @@ pub(crate) struct Sample {
 /// Every table that `tables_match_code.rs` compares.
 pub(crate) fn tables() -> Vec<Table> {
     use basalt_format::{
-        backfill, catalog, data_directory, extent, item_encoding, key_encoding, number, outbox, page,
-        received, stream_iterator, stream_record, superblock, time_to_live, transaction, wal,
+        backfill, catalog, collection_size, data_directory, extent, item_encoding, key_encoding, number,
+        outbox, page, received, stream_iterator, stream_record, superblock, time_to_live, transaction, wal,
     };
     vec![
         Table::constants("key_encoding.md", "key_tags", key_encoding::TAGS),
@@ -88,6 +88,7 @@ pub(crate) fn tables() -> Vec<Table> {
         Table::constants("item_encoding.md", "item_limits", item_encoding::LIMITS),
         Table::constants("item_encoding.md", "value_tags", item_encoding::TAGS),
         Table::constants("item_encoding.md", "compact_number", number::COMPACT_BITS),
+        Table::fields("collection_size.md", "collection_size", collection_size::COLLECTION_SIZE_LAYOUT),
         Table::constants("catalog.md", "catalog_kinds", catalog::KINDS),
         Table::fields("catalog.md", "counters_row", catalog::COUNTERS_ROW_LAYOUT),
         Table::fields("catalog.md", "table_row", catalog::TABLE_ROW_LAYOUT),
