@@ -1,20 +1,15 @@
 //! Rounds: work, crash, recover (crash again), verify.
 
+use crate::lives::{Lives, Stop};
 use crate::oracle::{Change, Key, Oracle, Scan, State, Value, Violation};
 use crate::subject::{Evaluated, Partition, StartFailure, Subject};
 use crate::workload::{Operation, Profile};
-use basalt_runtime::sim::{CrashPolicy, Disk, Ended, FaultKind, FaultPlan, Random, SimOptions, Simulation};
+use basalt_runtime::sim::{Disk, FaultKind, FaultPlan, Random, Simulation};
 use basalt_runtime::{Handle, ShardIndex, Task};
 use std::cell::{Cell, RefCell};
 use std::collections::BTreeMap;
 use std::rc::Rc;
 
-/// Turns of all shards in one process's life: a hundred times what a round takes.
-const TURNS_MAX: u64 = 3_000_000;
-/// Recoveries are crashed within this many I/O events.
-const RECOVERY_EVENTS: u64 = 40;
-/// Starts that may fail because of a fault before the device behaves.
-const FAULTY_STARTS_MAX: u32 = 4;
 /// Chance that a process whose clients are done ends in good order, of 1000.
 const CLEAN_CLOSE_PERMILLE: u32 = 200;
 
@@ -81,16 +76,10 @@ pub struct SeedReport {
 
 /// Runs one seed to its end or its first violation.
 pub fn run_seed<S: Subject>(subject: &S, seed: u64, options: &RoundOptions) -> SeedReport {
-    let mut run = Run {
-        subject,
-        options,
-        random: Random::new(seed),
-        oracles: Vec::new(),
-        stamp: Rc::new(Cell::new(0)),
-        report: SeedReport::default(),
-    };
+    let mut run =
+        Run { subject, lives: Lives::new(seed, options), oracles: Vec::new(), stamp: Rc::new(Cell::new(0)) };
     let violation = run.all_rounds().err();
-    SeedReport { violation, ..run.report }
+    SeedReport { violation, ..run.lives.report }
 }
 
 /// A partition's oracle, shared by its clients.
@@ -98,13 +87,11 @@ type SharedOracle = Rc<RefCell<Oracle>>;
 
 struct Run<'a, S: Subject> {
     subject: &'a S,
-    options: &'a RoundOptions,
-    random: Random,
+    lives: Lives<'a>,
     /// By partition, in the order in which the subject gives them.
     oracles: Vec<SharedOracle>,
     /// Makes each write's values different from all others.
     stamp: Rc<Cell<u64>>,
-    report: SeedReport,
 }
 
 /// A process that is up and holds what it must.
@@ -113,94 +100,32 @@ struct Started<P> {
     partitions: Vec<P>,
 }
 
-/// Why something was not done.
-enum Stop {
-    Ended(Ended),
-    Refused(String),
-    Violation(Violation),
-}
-
-impl From<Violation> for Stop {
-    fn from(violation: Violation) -> Self {
-        Self::Violation(violation)
-    }
-}
-
-impl From<Ended> for Stop {
-    fn from(ended: Ended) -> Self {
-        Self::Ended(ended)
-    }
-}
-
 impl<S: Subject> Run<'_, S> {
     fn all_rounds(&mut self) -> Result<(), Violation> {
         let mut started = self.start(Disk::new())?;
-        for _ in 0..self.random.between(1, self.options.rounds_max) {
+        for _ in 0..self.lives.random.between(1, self.lives.options.rounds_max) {
             let disk = self.work(started)?;
             started = self.start(disk)?;
-            self.report.rounds += 1;
+            self.lives.report.rounds += 1;
         }
-        self.note_end(&started.simulation);
+        self.lives.note_end(&started.simulation);
         Ok(())
     }
 
     /// Starts the process until it is up and verified; it may be crashed on the way.
-    fn start(&mut self, mut disk: Disk) -> Result<Started<S::Partition>, Violation> {
-        for attempt in 0.. {
-            let mut simulation = Simulation::new(self.options_of_attempt(attempt), disk);
-            disk = match self.start_once(&mut simulation) {
-                Ok(partitions) => {
-                    simulation.crash_at_event(None);
-                    return Ok(Started { simulation, partitions });
-                }
-                Err(Stop::Violation(violation)) => return Err(violation),
-                Err(Stop::Ended(ended)) => self.disk_after(simulation, ended)?,
-                Err(Stop::Refused(reason))
-                    if self.options.errors == Errors::AreViolations || attempt > FAULTY_STARTS_MAX =>
-                {
-                    return Err(Violation::Failed(format!("the process refused its own disk: {reason}")));
-                }
-                Err(Stop::Refused(_)) => self.end(simulation),
-            };
-        }
-        unreachable!("the loop ends by returning")
-    }
-
-    /// The first attempts may crash and meet faults; after that the device behaves, and the process must start.
-    fn options_of_attempt(&mut self, attempt: u32) -> SimOptions {
-        let crash_permille = match attempt {
-            0 => self.options.second_crash_permille,
-            1 => self.options.third_crash_permille,
-            _ => 0,
-        };
-        let crashes = self.random.chance(crash_permille);
-        let shard_count = self.random.between(1, u64::from(self.options.shard_count_max));
-        SimOptions {
-            shard_count: u16::try_from(shard_count).expect("at most shard_count_max"),
-            turns_max: TURNS_MAX,
-            faults: if attempt < FAULTY_STARTS_MAX { self.options.faults.clone() } else { FaultPlan::none() },
-            crash_at_event: crashes.then(|| self.random.between(1, RECOVERY_EVENTS)),
-            ..SimOptions::new(self.random.next_u64())
-        }
-    }
-
-    fn start_once(&mut self, simulation: &mut Simulation) -> Result<Vec<S::Partition>, Stop> {
-        let partitions = self.subject.start(simulation).map_err(|failure| match failure {
-            StartFailure::Ended(ended) => Stop::Ended(ended),
-            StartFailure::Refused(reason) => Stop::Refused(reason),
-        })?;
-        self.oracles.resize_with(partitions.len(), Default::default);
-        for (partition, oracle) in partitions.iter().zip(&self.oracles) {
-            verify(simulation, partition, &mut oracle.borrow_mut())?;
-        }
-        Ok(partitions)
+    fn start(&mut self, disk: Disk) -> Result<Started<S::Partition>, Violation> {
+        let Self { subject, lives, oracles, .. } = self;
+        let (simulation, partitions) =
+            lives.start(disk, |simulation| start_once(*subject, oracles, simulation))?;
+        Ok(Started { simulation, partitions })
     }
 
     /// Lets clients work until they are done or the crash comes; returns the disk that is left.
     fn work(&mut self, started: Started<S::Partition>) -> Result<Disk, Violation> {
         let Started { mut simulation, partitions } = started;
-        let operations = self.random.between(self.options.operations.0, self.options.operations.1);
-        let crash_after_events = self.random.between(1, operations * 3);
+        let operations =
+            self.lives.random.between(self.lives.options.operations.0, self.lives.options.operations.1);
+        let crash_after_events = self.lives.random.between(1, operations * 3);
         simulation.crash_at_event(Some(simulation.event_count() + crash_after_events));
         let violation = Rc::new(RefCell::new(None));
         let finished = Rc::new(Cell::new(0));
@@ -210,14 +135,14 @@ impl<S: Subject> Run<'_, S> {
                 client.await;
             }
         });
-        self.report.operations += finished.get();
+        self.lives.report.operations += finished.get();
         if let Some(violation) = violation.take() {
             return Err(violation);
         }
         match ended {
-            Ok(()) if self.random.chance(CLEAN_CLOSE_PERMILLE) => self.close(simulation, &partitions),
-            Ok(()) => Ok(self.end(simulation)),
-            Err(ended) => self.disk_after(simulation, ended),
+            Ok(()) if self.lives.random.chance(CLEAN_CLOSE_PERMILLE) => self.close(simulation, &partitions),
+            Ok(()) => Ok(self.lives.end(simulation)),
+            Err(ended) => self.lives.disk_after(simulation, ended),
         }
     }
 
@@ -229,7 +154,7 @@ impl<S: Subject> Run<'_, S> {
         violation: &Rc<RefCell<Option<Violation>>>,
         finished: &Rc<Cell<u64>>,
     ) -> Vec<Task<()>> {
-        let profile = Profile::any(&mut self.random);
+        let profile = Profile::any(&mut self.lives.random);
         let client_count = profile.client_count * partitions.len() as u64;
         let mut clients = Vec::new();
         for (partition, oracle) in partitions.iter().zip(&self.oracles) {
@@ -238,10 +163,10 @@ impl<S: Subject> Run<'_, S> {
                     partition: partition.clone(),
                     oracle: Rc::clone(oracle),
                     handle: simulation.handle(partition.shard()),
-                    random: self.random.fork(),
+                    random: self.lives.random.fork(),
                     profile: profile.clone(),
                     stamp: Rc::clone(&self.stamp),
-                    errors: self.options.errors,
+                    errors: self.lives.options.errors,
                 };
                 let (violation, finished) = (Rc::clone(violation), Rc::clone(finished));
                 let operations = operations.div_ceil(client_count);
@@ -268,47 +193,29 @@ impl<S: Subject> Run<'_, S> {
             let closing = partition.clone();
             match simulation.run_until(shard, async move { closing.close().await }) {
                 Ok(Ok(())) => {}
-                Ok(Err(_)) if self.options.errors == Errors::AreExpected => {}
+                Ok(Err(_)) if self.lives.options.errors == Errors::AreExpected => {}
                 Ok(Err(reason)) => return Err(Violation::Failed(format!("closing: {reason}"))),
-                Err(ended) => return self.disk_after(simulation, ended),
+                Err(ended) => return self.lives.disk_after(simulation, ended),
             }
         }
-        Ok(self.end(simulation))
+        Ok(self.lives.end(simulation))
     }
+}
 
-    /// The disk after a run that has ended by itself, if it was allowed to.
-    fn disk_after(&mut self, simulation: Simulation, ended: Ended) -> Result<Disk, Violation> {
-        let may_stop = self.options.errors == Errors::AreExpected;
-        match ended {
-            Ended::AtEvent => Ok(self.end(simulation)),
-            Ended::Stopped(_) if may_stop => Ok(self.end(simulation)),
-            Ended::Stopped(reason) => Err(Violation::Failed(format!("the process stopped itself: {reason}"))),
-            Ended::Panicked(reason) => Err(Violation::Failed(format!("a panic: {reason}"))),
-            Ended::Stalled => Err(Violation::Failed("everybody waits for ever".to_owned())),
-            Ended::OutOfTurns => Err(Violation::Failed("the process goes round in circles".to_owned())),
-            Ended::OutOfTime => Err(Violation::Failed("an hour has passed and nothing is done".to_owned())),
-        }
+fn start_once<S: Subject>(
+    subject: &S,
+    oracles: &mut Vec<SharedOracle>,
+    simulation: &mut Simulation,
+) -> Result<Vec<S::Partition>, Stop> {
+    let partitions = subject.start(simulation).map_err(|failure| match failure {
+        StartFailure::Ended(ended) => Stop::Ended(ended),
+        StartFailure::Refused(reason) => Stop::Refused(reason),
+    })?;
+    oracles.resize_with(partitions.len(), Default::default);
+    for (partition, oracle) in partitions.iter().zip(oracles) {
+        verify(simulation, partition, &mut oracle.borrow_mut())?;
     }
-
-    /// Takes the process its power, or its life.
-    fn end(&mut self, simulation: Simulation) -> Disk {
-        self.note_end(&simulation);
-        self.report.crashes += 1;
-        match self.random.below(20) {
-            0..3 => simulation.kill(),
-            3..6 => simulation.lose_power(CrashPolicy::LoseUnsynced),
-            _ => simulation.lose_power(CrashPolicy::Any),
-        }
-    }
-
-    fn note_end(&mut self, simulation: &Simulation) {
-        let report = &mut self.report;
-        report.events += simulation.event_count();
-        report.trace_hash = report.trace_hash.rotate_left(7) ^ simulation.trace_hash();
-        for (kind, count) in simulation.faults_fired() {
-            *report.faults_fired.entry(kind).or_insert(0) += count;
-        }
-    }
+    Ok(partitions)
 }
 
 /// Reads a whole partition and asks its oracle.

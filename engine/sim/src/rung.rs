@@ -1,9 +1,10 @@
-//! The rungs of the ladder that storage stands on: small crashes, random crashes, faults.
+//! The rungs of the ladder: small crashes, random crashes and faults of storage, then the whole engine.
 
 use crate::campaign::JobReport;
 use crate::exhaustive::{Letter, StartingPoint, run_workload, workload, workload_count};
 use crate::round::{Errors, RoundOptions, run_seed};
 use crate::storage::StorageSubject;
+use crate::whole;
 use basalt_runtime::sim::planted::{PlantedBug, plant};
 use basalt_runtime::sim::{FaultKind, FaultPlan, FaultRate, Random};
 use std::fmt;
@@ -18,6 +19,8 @@ pub enum Rung {
     Crashes,
     /// The same on a device that fails, and says so.
     Faults,
+    /// The whole engine: tables, clients, shards; a number is a seed.
+    Engine,
 }
 
 /// Faults that a process may notice but that are no errors: short transfers, slowness, clocks, strange orders.
@@ -62,7 +65,7 @@ pub const HONEST_FAULTS: &[FaultKind] = &[
 
 impl Rung {
     /// Every rung, fastest to find things first.
-    pub const ALL: [Self; 3] = [Self::Small, Self::Crashes, Self::Faults];
+    pub const ALL: [Self; 4] = [Self::Small, Self::Crashes, Self::Faults, Self::Engine];
 
     /// Runs the job with this number, with `bug` planted if there is one.
     #[must_use]
@@ -72,6 +75,7 @@ impl Rung {
             Self::Small => small(number),
             Self::Crashes => crashes(number),
             Self::Faults => faults(number),
+            Self::Engine => engine(number),
         }
     }
 
@@ -89,6 +93,7 @@ impl fmt::Display for Rung {
             Self::Small => "small",
             Self::Crashes => "crashes",
             Self::Faults => "faults",
+            Self::Engine => "engine",
         })
     }
 }
@@ -98,7 +103,7 @@ impl std::str::FromStr for Rung {
 
     fn from_str(text: &str) -> Result<Self, String> {
         let found = Self::ALL.into_iter().find(|rung| rung.to_string() == text);
-        found.ok_or_else(|| format!("there is no rung {text}: small, crashes or faults"))
+        found.ok_or_else(|| format!("there is no rung {text}: small, crashes, faults or engine"))
     }
 }
 
@@ -122,6 +127,14 @@ fn crashes(seed: u64) -> JobReport {
     let per_million = if seed.is_multiple_of(4) { 10_000 } else { 0 };
     let options = RoundOptions { faults: plan(WEATHER, per_million), ..RoundOptions::default() };
     run_seed(&subject, seed, &options).into()
+}
+
+fn engine(seed: u64) -> JobReport {
+    // Every fourth run has weather.
+    let per_million = if seed.is_multiple_of(4) { 10_000 } else { 0 };
+    let options =
+        RoundOptions { faults: plan(WEATHER, per_million), shard_count_max: 3, ..RoundOptions::default() };
+    whole::run_seed(seed, &options).into()
 }
 
 fn faults(seed: u64) -> JobReport {

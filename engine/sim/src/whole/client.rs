@@ -1,0 +1,373 @@
+//! Clients: one makes and drops tables, the others work on items of their own and look at those of others.
+
+use super::Outcome;
+use super::ledger::{Incarnation, ItemChange, ItemKey, Items, Ledger, TableLife, Unity, told};
+use super::requests::{
+    collection, counted, counting, create_table, decoded, is_absent, key_item, key_of, stamped_item,
+};
+use crate::oracle::Violation;
+use basalt_engine::model::Item;
+use basalt_engine::{
+    BatchWrite, BatchWriteItem, BatchWriteTable, Consistency, DeleteItem, Engine, Error, GetItem, PutItem,
+    ReturnOld, UpdateItem,
+};
+use basalt_runtime::Handle;
+use basalt_runtime::sim::Random;
+use std::cell::RefCell;
+use std::rc::Rc;
+use std::time::Duration;
+
+/// Names that tables have.
+const TABLE_NAMES: [&str; 3] = ["first", "second", "third"];
+/// Partition keys of one client.
+const PARTITION_KEYS: u64 = 3;
+/// Sort keys under each.
+const SORT_KEYS: u64 = 5;
+/// Changes that the administrator makes in one life, at most.
+const TABLE_CHANGES_MAX: u64 = 4;
+/// Longer than the engine waits for more work before it checkpoints and compacts.
+const LONG_PAUSE: Duration = Duration::from_secs(3);
+const SHORT_PAUSE: Duration = Duration::from_millis(2);
+/// Most items are small; some fill pages, some have extents of their own.
+const PADDINGS_BYTES: [usize; 6] = [0, 0, 40, 700, 3_000, 60_000];
+
+/// Makes and drops tables.
+pub(crate) struct Administrator {
+    engine: Engine,
+    handle: Handle,
+    ledger: Rc<RefCell<Ledger>>,
+    random: Random,
+}
+
+impl Administrator {
+    pub(crate) fn new(engine: &Engine, handle: Handle, ledger: &Rc<RefCell<Ledger>>, random: Random) -> Self {
+        Self { engine: engine.clone(), handle, ledger: Rc::clone(ledger), random }
+    }
+
+    pub(crate) async fn run(mut self, outcome: Rc<Outcome>) -> Result<(), Violation> {
+        if self.ledger.borrow().usable_tables().is_empty() {
+            self.make(TABLE_NAMES[0]).await?;
+        }
+        for _ in 0..self.random.below(TABLE_CHANGES_MAX) {
+            self.handle.sleep(Duration::from_micros(self.random.below(20_000))).await;
+            let name = TABLE_NAMES[self.random.index(TABLE_NAMES.len())];
+            let life = self.ledger.borrow_mut().table(name).life;
+            match life {
+                TableLife::Absent => self.make(name).await?,
+                _ => self.drop_table(name).await?,
+            }
+            outcome.finished_one();
+        }
+        Ok(())
+    }
+
+    async fn make(&mut self, name: &str) -> Result<(), Violation> {
+        // An operation that was begun on the last table of this name could otherwise land in the next one.
+        while self.ledger.borrow_mut().table(name).is_in_use() {
+            self.handle.sleep(SHORT_PAUSE).await;
+        }
+        self.ledger.borrow_mut().table(name).life = TableLife::BeingMade;
+        let made = self.engine.create_table(create_table(name)).await;
+        made.map_err(|reason| Violation::Failed(format!("making table {name}: {reason}")))?;
+        self.ledger.borrow_mut().table(name).is_made();
+        Ok(())
+    }
+
+    async fn drop_table(&mut self, name: &str) -> Result<(), Violation> {
+        self.ledger.borrow_mut().table(name).life = TableLife::BeingDropped;
+        let dropped = self.engine.delete_table(name).await;
+        dropped.map_err(|reason| Violation::Failed(format!("dropping table {name}: {reason}")))?;
+        self.ledger.borrow_mut().table(name).is_gone();
+        Ok(())
+    }
+}
+
+/// Works on items of its own.
+pub(crate) struct Client {
+    number: u64,
+    engine: Engine,
+    handle: Handle,
+    ledger: Rc<RefCell<Ledger>>,
+    random: Random,
+}
+
+/// A table that an operation is being done on.
+struct Visit {
+    table: String,
+    incarnation: Incarnation,
+}
+
+impl Client {
+    pub(crate) fn new(
+        number: u64,
+        engine: &Engine,
+        handle: Handle,
+        ledger: &Rc<RefCell<Ledger>>,
+        random: Random,
+    ) -> Self {
+        Self { number, engine: engine.clone(), handle, ledger: Rc::clone(ledger), random }
+    }
+
+    pub(crate) async fn run(mut self, operations: u64, outcome: Rc<Outcome>) -> Result<(), Violation> {
+        for _ in 0..operations {
+            match self.enter() {
+                Some(visit) => {
+                    let done = self.perform(&visit).await;
+                    self.ledger.borrow_mut().table(&visit.table).leave();
+                    done?;
+                    outcome.finished_one();
+                }
+                None => self.handle.sleep(SHORT_PAUSE).await,
+            }
+        }
+        Ok(())
+    }
+
+    fn enter(&mut self) -> Option<Visit> {
+        let mut ledger = self.ledger.borrow_mut();
+        let mut usable = ledger.usable_tables();
+        if usable.is_empty() {
+            return None;
+        }
+        let table = usable.swap_remove(self.random.index(usable.len()));
+        let incarnation = ledger.table(&table).enter();
+        Some(Visit { table, incarnation })
+    }
+
+    async fn perform(&mut self, visit: &Visit) -> Result<(), Violation> {
+        match self.random.below(100) {
+            0..25 => self.put(visit).await,
+            25..40 => self.update(visit).await,
+            40..52 => self.delete(visit).await,
+            52..60 => self.put_if_absent(visit).await,
+            60..70 => self.write_batch(visit).await,
+            70..80 => self.get_own(visit).await,
+            80..88 => self.get_any(visit).await,
+            88..96 => self.query_own(visit).await,
+            96..98 => {
+                let done = self.engine.checkpoint().await;
+                done.map_err(|reason| Violation::Failed(format!("a checkpoint: {reason}")))
+            }
+            _ => {
+                let pause = if self.random.chance(200) { LONG_PAUSE } else { SHORT_PAUSE };
+                self.handle.sleep(pause).await;
+                Ok(())
+            }
+        }
+    }
+
+    async fn put(&mut self, visit: &Visit) -> Result<(), Violation> {
+        let (key, item) = self.new_item();
+        let before = self.known(visit, &key);
+        self.begin(vec![change(visit, key, Some(item.clone()))], Unity::Whole);
+        let request = PutItem { return_values: ReturnOld::AllOld, ..PutItem::new(&visit.table, item) };
+        let answer = self.engine.put_item(request).await;
+        if let Some(output) = self.ended(visit, "a put", answer)? {
+            self.expect(
+                visit,
+                "the item that a put replaced",
+                before,
+                output.attributes.as_ref().map(decoded),
+            )?;
+        }
+        Ok(())
+    }
+
+    async fn update(&mut self, visit: &Visit) -> Result<(), Violation> {
+        let (key, stamp) = (self.own_key(), self.ledger.borrow_mut().next_stamp());
+        let after = counted(&key, self.known(visit, &key).as_ref(), stamp);
+        let request = UpdateItem::new(&visit.table, key_item(&key), counting(stamp));
+        self.begin(vec![change(visit, key, Some(after))], Unity::Whole);
+        let answer = self.engine.update_item(request).await;
+        self.ended(visit, "an update", answer).map(drop)
+    }
+
+    async fn delete(&mut self, visit: &Visit) -> Result<(), Violation> {
+        let key = self.own_key();
+        let before = self.known(visit, &key);
+        let request =
+            DeleteItem { return_values: ReturnOld::AllOld, ..DeleteItem::new(&visit.table, key_item(&key)) };
+        self.begin(vec![change(visit, key, None)], Unity::Whole);
+        let answer = self.engine.delete_item(request).await;
+        if let Some(output) = self.ended(visit, "a delete", answer)? {
+            self.expect(
+                visit,
+                "the item that a delete removed",
+                before,
+                output.attributes.as_ref().map(decoded),
+            )?;
+        }
+        Ok(())
+    }
+
+    async fn put_if_absent(&mut self, visit: &Visit) -> Result<(), Violation> {
+        let (key, item) = self.new_item();
+        let before = self.known(visit, &key);
+        let request = PutItem { condition: Some(is_absent()), ..PutItem::new(&visit.table, item.clone()) };
+        self.begin(vec![change(visit, key, Some(item))], Unity::Whole);
+        match self.engine.put_item(request).await {
+            Err(Error::ConditionalCheckFailed { .. }) if before.is_some() => {
+                self.ledger.borrow_mut().refused(self.number);
+                Ok(())
+            }
+            Ok(_) if before.is_some() && self.is_still_there(visit) => {
+                Err(Violation::Failed("a put whose condition does not hold was done".to_owned()))
+            }
+            answer => self.ended(visit, "a conditional put", answer).map(drop),
+        }
+    }
+
+    async fn write_batch(&mut self, visit: &Visit) -> Result<(), Violation> {
+        let (mut writes, mut changes): (Vec<BatchWrite>, Vec<ItemChange>) = (Vec::new(), Vec::new());
+        for _ in 0..self.random.between(2, 6) {
+            let (key, item) = self.new_item();
+            if changes.iter().any(|change| change.key == key) {
+                continue; // A batch names no item twice.
+            }
+            let new = (!self.random.chance(300)).then_some(item);
+            writes.push(match &new {
+                Some(item) => BatchWrite::Put(item.clone()),
+                None => BatchWrite::Delete(key_item(&key)),
+            });
+            changes.push(change(visit, key, new));
+        }
+        self.begin(changes, Unity::Separate);
+        let tables = vec![BatchWriteTable { table_name: visit.table.clone(), writes }];
+        let answer = self.engine.batch_write_item(BatchWriteItem { tables }).await;
+        if let Some(output) = self.ended(visit, "a batch", answer)?
+            && output.tables.iter().any(|table| !table.unprocessed.is_empty())
+        {
+            return Err(Violation::Failed("a batch was left undone without a reason".to_owned()));
+        }
+        Ok(())
+    }
+
+    async fn get_own(&mut self, visit: &Visit) -> Result<(), Violation> {
+        let key = self.own_key();
+        let expected = self.known(visit, &key);
+        if let Some(found) = self.get(visit, &key).await? {
+            self.expect(visit, "an own item", expected, found)?;
+        }
+        Ok(())
+    }
+
+    /// Reads somebody's item, which must be as its owner knew it before or after the read, or is making it.
+    async fn get_any(&mut self, visit: &Visit) -> Result<(), Violation> {
+        let owner = self.random.below(super::CLIENTS_MAX);
+        let key = self.key_of_client(owner);
+        let before = self.ledger.borrow().sighting(&visit.table, &key);
+        let Some(found) = self.get(visit, &key).await? else { return Ok(()) };
+        let after = self.ledger.borrow().sighting(&visit.table, &key);
+        if before.is_followed_by(&after, found.as_ref()) || !self.is_still_there(visit) {
+            return Ok(());
+        }
+        let detail = format!("{before:?}, then {after:?}, but read {}", told(found.as_ref()));
+        Err(Violation::Failed(format!("{} {key:?} as others see it: {detail}", visit.table)))
+    }
+
+    async fn query_own(&mut self, visit: &Visit) -> Result<(), Violation> {
+        let (partition, _) = self.own_key();
+        let of_partition = |items: &Items| -> Vec<Item> {
+            items.iter().filter(|(key, _)| key.0 == partition).map(|(_, item)| item.clone()).collect()
+        };
+        let expected = of_partition(&self.ledger.borrow_mut().table(&visit.table).items);
+        let mut query =
+            basalt_engine::Query { consistency: Consistency::Strong, ..collection(&visit.table, &partition) };
+        let mut found: Vec<Item> = Vec::new();
+        loop {
+            let answer = self.engine.query(query.clone()).await;
+            let Some(page) = self.read(visit, "a query", answer)? else { return Ok(()) };
+            found.extend(page.items.iter().map(decoded));
+            match page.last_evaluated_key {
+                Some(key) => query.exclusive_start_key = Some(key),
+                None => break,
+            }
+        }
+        if found == expected || !self.is_still_there(visit) {
+            return Ok(());
+        }
+        let keys =
+            |items: &[Item]| items.iter().map(|item| (key_of(item), stamp_of(item))).collect::<Vec<_>>();
+        let detail = format!("expected {:?}, found {:?}", keys(&expected), keys(&found));
+        Err(Violation::Failed(format!("{} {partition:?} queried: {detail}", visit.table)))
+    }
+
+    async fn get(&mut self, visit: &Visit, key: &ItemKey) -> Result<Option<Option<Item>>, Violation> {
+        let request =
+            GetItem { consistency: Consistency::Strong, ..GetItem::new(&visit.table, key_item(key)) };
+        let answer = self.engine.get_item(request).await;
+        Ok(self.read(visit, "a get", answer)?.map(|output| output.item.as_ref().map(decoded)))
+    }
+
+    fn begin(&self, changes: Vec<ItemChange>, unity: Unity) {
+        self.ledger.borrow_mut().begin(self.number, changes, unity);
+    }
+
+    /// Takes note of a write's answer; `None` if its table has gone.
+    fn ended<T>(&self, visit: &Visit, what: &str, answer: Result<T, Error>) -> Result<Option<T>, Violation> {
+        let answer = self.read(visit, what, answer)?;
+        match answer {
+            Some(_) => self.ledger.borrow_mut().done(self.number),
+            None => self.ledger.borrow_mut().refused(self.number),
+        }
+        Ok(answer)
+    }
+
+    /// A read's answer; `None` if its table has gone. Any other error is without a reason.
+    fn read<T>(&self, visit: &Visit, what: &str, answer: Result<T, Error>) -> Result<Option<T>, Violation> {
+        match answer {
+            Ok(output) => Ok(Some(output)),
+            Err(Error::TableNotFound { .. }) if !self.is_still_there(visit) => Ok(None),
+            Err(reason) => Err(Violation::Failed(format!("{what} on {}: {reason}", visit.table))),
+        }
+    }
+
+    fn expect(
+        &self,
+        visit: &Visit,
+        what: &str,
+        expected: Option<Item>,
+        found: Option<Item>,
+    ) -> Result<(), Violation> {
+        if expected == found || !self.is_still_there(visit) {
+            return Ok(());
+        }
+        let detail = format!("expected {}, found {}", told(expected.as_ref()), told(found.as_ref()));
+        Err(Violation::Failed(format!("{} {what}: {detail}", visit.table)))
+    }
+
+    fn is_still_there(&self, visit: &Visit) -> bool {
+        self.ledger.borrow_mut().table(&visit.table).is_still(visit.incarnation)
+    }
+
+    fn known(&self, visit: &Visit, key: &ItemKey) -> Option<Item> {
+        self.ledger.borrow().item(&visit.table, key).cloned()
+    }
+
+    fn new_item(&mut self) -> (ItemKey, Item) {
+        let (key, stamp) = (self.own_key(), self.ledger.borrow_mut().next_stamp());
+        let padding = PADDINGS_BYTES[self.random.index(PADDINGS_BYTES.len())];
+        let item = stamped_item(&key, stamp, padding);
+        (key, item)
+    }
+
+    fn own_key(&mut self) -> ItemKey {
+        self.key_of_client(self.number)
+    }
+
+    fn key_of_client(&mut self, client: u64) -> ItemKey {
+        let partition = format!("client {client}, {}", self.random.below(PARTITION_KEYS));
+        (partition, i64::try_from(self.random.below(SORT_KEYS)).expect("small"))
+    }
+}
+
+fn change(visit: &Visit, key: ItemKey, new: Option<Item>) -> ItemChange {
+    ItemChange { table: visit.table.clone(), key, new }
+}
+
+fn stamp_of(item: &Item) -> i64 {
+    match item.get("stamp") {
+        Some(basalt_engine::model::Value::N(stamp)) => stamp.to_i64().unwrap_or(0),
+        _ => 0,
+    }
+}

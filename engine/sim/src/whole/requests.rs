@@ -1,0 +1,87 @@
+//! Requests and items as the clients here make them.
+
+use super::ledger::ItemKey;
+use basalt_engine::model::expression::{
+    Condition, ExpressionKind, KeyConditions, Placeholders, Update, parse_condition, parse_key_condition,
+    parse_update,
+};
+use basalt_engine::model::{EncodedItem, Item, KeyAttribute, KeySchema, Number, ScalarKind, Value};
+use basalt_engine::{CreateTable, Query};
+use std::collections::BTreeMap;
+
+pub(crate) fn create_table(name: &str) -> CreateTable {
+    let attribute = |name: &str, kind| KeyAttribute { name: name.to_owned(), kind };
+    let partition = attribute("pk", ScalarKind::S);
+    CreateTable::new(name, KeySchema { partition, sort: Some(attribute("sk", ScalarKind::N)) })
+}
+
+/// The key attributes of an item, and nothing else.
+pub(crate) fn key_item((partition, sort): &ItemKey) -> Item {
+    [("pk".to_owned(), Value::S(partition.clone())), ("sk".to_owned(), number(*sort))].into_iter().collect()
+}
+
+/// An item that no other write makes: its stamp is its own.
+pub(crate) fn stamped_item(key: &ItemKey, stamp: i64, padding_bytes: usize) -> Item {
+    let mut item = key_item(key);
+    item.insert("stamp".to_owned(), number(stamp));
+    if padding_bytes > 0 {
+        item.insert("padding".to_owned(), Value::S("x".repeat(padding_bytes)));
+    }
+    item
+}
+
+/// `ADD count :one SET stamp = :stamp`, and what becomes of an item by it.
+pub(crate) fn counting(stamp: i64) -> Update {
+    let values = [(":one".to_owned(), number(1)), (":stamp".to_owned(), number(stamp))];
+    let mut placeholders = placeholders(&[("#count", "count")], values);
+    parse_update("ADD #count :one SET stamp = :stamp", &mut placeholders).expect("an update")
+}
+
+pub(crate) fn counted(key: &ItemKey, before: Option<&Item>, stamp: i64) -> Item {
+    let mut item = before.cloned().unwrap_or_else(|| key_item(key));
+    let count = match item.get("count") {
+        Some(Value::N(count)) => count.to_i64().expect("counts are small"),
+        _ => 0,
+    };
+    item.insert("count".to_owned(), number(count + 1));
+    item.insert("stamp".to_owned(), number(stamp));
+    item
+}
+
+/// Holds for items that are not there.
+pub(crate) fn is_absent() -> Condition {
+    let mut placeholders = Placeholders::new(None, None).expect("no placeholders");
+    parse_condition(ExpressionKind::Condition, "attribute_not_exists(pk)", &mut placeholders)
+        .expect("a condition")
+}
+
+/// All items of one partition key.
+pub(crate) fn collection(table: &str, partition: &str) -> Query {
+    let values = [(":pk".to_owned(), Value::S(partition.to_owned()))];
+    let parsed = parse_key_condition("pk = :pk", &mut placeholders(&[], values)).expect("a key condition");
+    let key_conditions: KeyConditions = parsed.conditions().expect("a condition on the partition key");
+    Query::new(table, key_conditions)
+}
+
+pub(crate) fn decoded(item: &EncodedItem) -> Item {
+    item.as_item().to_item().expect("answers decode")
+}
+
+/// The key of an item that was read.
+pub(crate) fn key_of(item: &Item) -> Option<ItemKey> {
+    match (item.get("pk"), item.get("sk")) {
+        (Some(Value::S(partition)), Some(Value::N(sort))) => Some((partition.clone(), sort.to_i64()?)),
+        _ => None,
+    }
+}
+
+fn number(value: i64) -> Value {
+    Value::N(Number::parse(&value.to_string()).expect("a number"))
+}
+
+fn placeholders<const N: usize>(names: &[(&str, &str)], values: [(String, Value); N]) -> Placeholders {
+    let names: BTreeMap<String, String> =
+        names.iter().map(|(name, attribute)| ((*name).to_owned(), (*attribute).to_owned())).collect();
+    let names = (!names.is_empty()).then_some(names);
+    Placeholders::new(names, Some(values.into_iter().collect())).expect("placeholders")
+}
