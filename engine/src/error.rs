@@ -22,6 +22,9 @@ pub enum Error {
         /// The name asked for.
         table_name: String,
     },
+    /// The table was dropped while the operation was under way.
+    #[error("the table was dropped meanwhile")]
+    TableDropped,
     /// A table of this name exists already, or is being made.
     #[error("table {table_name} exists already")]
     TableExists {
@@ -120,9 +123,10 @@ impl Error {
     /// What the caller should do about it.
     pub fn kind(&self) -> ErrorKind {
         match self {
-            Self::Validation(_) | Self::TableNotFound { .. } | Self::IdempotentParameterMismatch => {
-                ErrorKind::FixRequest
-            }
+            Self::Validation(_)
+            | Self::TableNotFound { .. }
+            | Self::TableDropped
+            | Self::IdempotentParameterMismatch => ErrorKind::FixRequest,
             Self::TableExists { .. }
             | Self::ConditionalCheckFailed { .. }
             | Self::ItemCollectionTooLarge
@@ -146,6 +150,8 @@ impl From<StorageError> for Error {
         match error {
             StorageError::Closed => Self::Closed,
             StorageError::Full { .. } => Self::DiskFull,
+            // Partitions go with their tables, and only so.
+            StorageError::UnknownPartition(_) => Self::TableDropped,
             // One item and what follows from it fit always.
             StorageError::TooLarge { .. } => Self::Validation(ValidationError::TransactionTooLarge),
             other => Self::Storage(other),

@@ -12,8 +12,8 @@ use basalt_runtime::sim::marks::never_hit;
 use std::ops::Range;
 
 /// The jobs of each rung: about two minutes on two cores, the hunt the third.
-pub const PORTIONS: [(Rung, Range<u64>); 3] =
-    [(Rung::Small, 0..60), (Rung::Crashes, 0..6000), (Rung::Faults, 0..5000)];
+pub const PORTIONS: [(Rung, Range<u64>); 4] =
+    [(Rung::Small, 0..60), (Rung::Crashes, 0..4500), (Rung::Faults, 0..5000), (Rung::Engine, 0..1000)];
 
 /// Seeds of which each is run twice, to the same trace.
 pub const REPLAYED: Range<u64> = 0..20;

@@ -16,11 +16,12 @@ use std::ops::Range;
 use std::process::ExitCode;
 use std::time::Duration;
 
-/// Crashes Basalt's storage on a simulated disk and proves that nothing acknowledged is lost.
+/// Crashes Basalt on a simulated disk and proves that nothing acknowledged is lost.
 #[derive(Debug, Parser)]
 #[command(version, about)]
 struct Arguments {
-    /// What to run: small (every workload of four operations, crashed everywhere), crashes, or faults.
+    /// What to run: small (every workload of four operations, crashed everywhere), crashes and faults of the storage, or
+    /// engine (tables and clients of the whole).
     #[arg(long, default_value_t = Rung::Crashes)]
     rung: Rung,
     /// The numbers of the jobs, first..end.
@@ -88,10 +89,11 @@ fn run_portions(arguments: &Arguments) -> bool {
 
 /// Runs some seeds twice each.
 fn replay_some() -> bool {
-    let jobs = ci::REPLAYED.flat_map(|job| [(Rung::Crashes, job), (Rung::Faults, job)]);
+    let rungs = [Rung::Crashes, Rung::Faults, Rung::Engine];
+    let jobs = ci::REPLAYED.flat_map(|job| rungs.map(|rung| (rung, job)));
     let differing: Vec<String> = jobs.filter_map(|(rung, job)| ci::replay(rung, job).err()).collect();
     differing.iter().for_each(|difference| println!("FAILED: {difference}"));
-    println!("replayed: seeds {:?} of crashes and faults, {} differ", ci::REPLAYED, differing.len());
+    println!("replayed: seeds {:?} of crashes, faults and engine, {} differ", ci::REPLAYED, differing.len());
     differing.is_empty()
 }
 

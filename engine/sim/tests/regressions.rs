@@ -26,3 +26,8 @@ fn a_page_lost_by_a_failed_sync_is_not_named_by_a_superblock() {
 fn a_short_write_past_the_cache_is_durable_as_far_as_it_went() {
     [1532, 3108].into_iter().for_each(|seed| passes(Rung::Crashes, seed));
 }
+
+#[test]
+fn a_write_whose_table_is_dropped_under_it_is_told_so() {
+    passes(Rung::Engine, 55);
+}

@@ -201,6 +201,9 @@ impl ApiError {
         match error {
             EngineError::Validation(fault) => fault.into(),
             EngineError::TableNotFound { table_name } => ApiError::table_not_found(&table_name, plane),
+            EngineError::TableDropped => {
+                ApiError::new(Exception::ResourceNotFound, messages::TABLE_NOT_FOUND)
+            }
             EngineError::TableExists { table_name } => {
                 ApiError::new(Exception::ResourceInUse, messages::table_exists(&table_name))
             }
@@ -371,6 +374,8 @@ mod tests {
         let data = ApiError::from_engine(missing(), Plane::Data);
         assert_eq!(data.message(), "Requested resource not found");
         assert_eq!(data.status(), StatusCode::BAD_REQUEST);
+        let dropped_meanwhile = ApiError::from_engine(EngineError::TableDropped, Plane::Data);
+        assert_eq!(dropped_meanwhile.message(), "Requested resource not found");
     }
 
     #[test]

@@ -317,7 +317,7 @@ impl Client {
     fn read<T>(&self, visit: &Visit, what: &str, answer: Result<T, Error>) -> Result<Option<T>, Violation> {
         match answer {
             Ok(output) => Ok(Some(output)),
-            Err(Error::TableNotFound { .. }) if !self.is_still_there(visit) => Ok(None),
+            Err(Error::TableNotFound { .. } | Error::TableDropped) if !self.is_still_there(visit) => Ok(None),
             Err(reason) => Err(Violation::Failed(format!("{what} on {}: {reason}", visit.table))),
         }
     }
