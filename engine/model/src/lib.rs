@@ -1,4 +1,4 @@
-//! Values, numbers, keys, items and expressions of DynamoDB.
+//! Values, numbers, keys, items, expressions and PartiQL statements of DynamoDB.
 //!
 //! Pure: no I/O, no clock, no async, and nothing that depends on where data is kept. Everything that a request
 //! may say wrongly is a typed error whose text is DynamoDB's own.
@@ -13,6 +13,7 @@ pub mod key;
 pub mod legacy;
 pub mod messages;
 pub mod number;
+pub mod partiql;
 pub mod path;
 pub mod size;
 pub mod validate;

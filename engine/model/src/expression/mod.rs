@@ -22,12 +22,12 @@
 
 pub mod ast;
 mod branches;
-mod checks;
+pub(crate) mod checks;
 mod condition_parser;
 mod encoded;
 pub mod error;
 mod evaluate;
-mod faults;
+pub(crate) mod faults;
 pub mod key_condition;
 mod lexer;
 pub mod messages;

@@ -90,6 +90,8 @@ pub enum UpdateOperand {
         /// The elements behind them.
         back: Box<UpdateOperand>,
     },
+    /// Arithmetic as a part of more arithmetic, which only PartiQL can write.
+    Arithmetic(Box<SetValue>),
 }
 
 impl Update {
@@ -176,5 +178,6 @@ fn collect_operand<'a>(operand: &'a UpdateOperand, paths: &mut Vec<&'a DocumentP
             collect_operand(front, paths);
             collect_operand(back, paths);
         }
+        UpdateOperand::Arithmetic(value) => collect_set_value(value, paths),
     }
 }

@@ -159,6 +159,7 @@ impl<'a> Old<'a> {
                 elements.extend(self.operand(back)?.elements()?);
                 Growth::default().admit(Computed::List(elements))
             }
+            UpdateOperand::Arithmetic(value) => self.compute(value),
         }
     }
 
