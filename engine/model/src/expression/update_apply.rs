@@ -228,12 +228,14 @@ impl<'a> Computed<'a> {
     }
 
     fn number(&self) -> Result<Number, UpdateError> {
-        match self {
-            Self::Borrowed(value) => match RawValue::parse(value)? {
-                RawValue::Number(bytes) => Ok(decode_compact(bytes)?.into()),
-                _ => Err(UpdateError::OperandType),
-            },
-            Self::Owned(_) | Self::List(_) => Err(UpdateError::OperandType),
+        let encoded = match self {
+            Self::Borrowed(value) => value,
+            Self::Owned(value) => value.as_ref(),
+            Self::List(_) => return Err(UpdateError::OperandType),
+        };
+        match RawValue::parse(encoded)? {
+            RawValue::Number(bytes) => Ok(decode_compact(bytes)?.into()),
+            _ => Err(UpdateError::OperandType),
         }
     }
 

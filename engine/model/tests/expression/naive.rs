@@ -188,6 +188,7 @@ fn update_operand(operand: &UpdateOperand, old: &Item) -> Result<Value, UpdateEr
             };
             Ok(Value::L([elements(front)?, elements(back)?].concat()))
         }
+        UpdateOperand::Arithmetic(value) => set_value(value, old),
     }
 }
 

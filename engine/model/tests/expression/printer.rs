@@ -118,6 +118,7 @@ impl Printer {
             UpdateOperand::ListAppend { front, back } => {
                 format!("list_append({}, ({}))", self.update_operand(front), self.update_operand(back))
             }
+            UpdateOperand::Arithmetic(_) => unreachable!("no UpdateExpression nests arithmetic"),
         }
     }
 
