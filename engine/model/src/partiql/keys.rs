@@ -9,7 +9,7 @@ use std::collections::BTreeMap;
 
 use super::READS_MAX;
 use super::error::StatementError;
-use super::range::SortRange;
+use super::range::{SortRange, constants};
 use crate::expression::{
     AttributeCondition, Comparator, Condition, Constant, KeyConditions, KeyTest, Operand,
 };
@@ -434,18 +434,7 @@ fn check_count(reads: usize) -> Result<(), StatementError> {
 }
 
 fn check_test(attribute: &KeyAttribute, test: &KeyTest) -> Result<(), StatementError> {
-    match test {
-        KeyTest::Between(lower, upper) => {
-            check_type(attribute, lower)?;
-            check_type(attribute, upper)
-        }
-        KeyTest::Equal(constant)
-        | KeyTest::Less(constant)
-        | KeyTest::LessOrEqual(constant)
-        | KeyTest::Greater(constant)
-        | KeyTest::GreaterOrEqual(constant)
-        | KeyTest::BeginsWith(constant) => check_type(attribute, constant),
-    }
+    constants(test).into_iter().try_for_each(|constant| check_type(attribute, constant))
 }
 
 fn check_type(attribute: &KeyAttribute, constant: &Constant) -> Result<(), StatementError> {

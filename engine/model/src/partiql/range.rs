@@ -107,6 +107,7 @@ fn bounds(test: &KeyTest) -> (Option<Bound>, Option<Bound>) {
         KeyTest::GreaterOrEqual(constant) => (bound(constant, true), None),
         KeyTest::Between(lower, upper) => (bound(lower, true), bound(upper, true)),
         KeyTest::BeginsWith(prefix) => (bound(prefix, true), behind_prefix(prefix)),
+        KeyTest::NotIndexable => (None, None),
     }
 }
 
@@ -132,7 +133,8 @@ fn tighter(left: Option<Bound>, right: Option<Bound>, tight: Ordering) -> Option
     Some(if left_is_tighter { left } else { right })
 }
 
-fn constants(test: &KeyTest) -> Vec<&Constant> {
+/// The constants of a test, in the order of its text.
+pub(super) fn constants(test: &KeyTest) -> Vec<&Constant> {
     match test {
         KeyTest::Between(lower, upper) => vec![lower, upper],
         KeyTest::Equal(constant)
@@ -141,6 +143,8 @@ fn constants(test: &KeyTest) -> Vec<&Constant> {
         | KeyTest::Greater(constant)
         | KeyTest::GreaterOrEqual(constant)
         | KeyTest::BeginsWith(constant) => vec![constant],
+        // Legacy parameters alone make it.
+        KeyTest::NotIndexable => Vec::new(),
     }
 }
 
