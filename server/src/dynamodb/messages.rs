@@ -289,7 +289,7 @@ pub(crate) const OVERLOADED: &str = "Basalt is overloaded and did nothing. Try a
 pub(crate) const DEVICE_FULL: &str =
     "Basalt's device is full: reads and deletes go on, other writes are refused.";
 pub(crate) const CLOSING: &str = "Basalt is shutting down.";
-pub(crate) const BROKEN_GZIP: &str = "The request body is not sound gzip.";
+pub(crate) const BROKEN_COMPRESSION: &str = "The request body is not soundly compressed.";
 pub(crate) const INTERNAL_ERROR: &str = "Internal server error; Basalt's log tells more.";
 
 pub(crate) fn operation_unsupported(operation: &str) -> String {

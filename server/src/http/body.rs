@@ -4,20 +4,16 @@
 //! grows. So a body that cannot be kept is refused before its first byte is read.
 
 use std::future::poll_fn;
-use std::io::Read as _;
 use std::pin::{Pin, pin};
 use std::task::Poll;
 
 use basalt_engine::runtime::{Handle, Sleep};
-use flate2::read::MultiGzDecoder;
 use hyper::HeaderMap;
 use hyper::body::{Body as _, Incoming};
-use hyper::header::CONTENT_ENCODING;
 
+use super::compression::{self, Coding};
 use crate::limits::{BODY_BYTES_MAX, Limits, MemoryExhausted, MemoryPermit};
 
-/// Inflated bytes between two looks at the clock and the account.
-const INFLATE_STEP_BYTES: usize = 64 << 10;
 /// Of a body that is refused, so much is read and dropped, that the client gets to read why.
 const DISCARD_BYTES_MAX: usize = 2 * BODY_BYTES_MAX;
 
@@ -26,8 +22,8 @@ const DISCARD_BYTES_MAX: usize = 2 * BODY_BYTES_MAX;
 pub(crate) enum BodyFailure {
     #[error("the body is larger than 16 MiB")]
     TooLarge,
-    #[error("the body is not sound gzip")]
-    BrokenGzip,
+    #[error("the body is not soundly compressed")]
+    BrokenCompression,
     #[error(transparent)]
     Memory(#[from] MemoryExhausted),
     /// Nobody is left to answer, or the peer took too long.
@@ -52,7 +48,10 @@ pub(crate) async fn read_body(
         }
         Err(lost) => return Err(lost),
     };
-    if is_gzip(headers) { inflate(&body, handle, memory).await } else { Ok(body) }
+    match Coding::of_request(headers) {
+        Some(coding) => compression::inflate(coding, &body, handle, memory).await,
+        None => Ok(body),
+    }
 }
 
 async fn collect(
@@ -109,30 +108,4 @@ async fn next_chunk(
         }
     })
     .await
-}
-
-fn is_gzip(headers: &HeaderMap) -> bool {
-    headers.get(CONTENT_ENCODING).is_some_and(|encoding| encoding.as_bytes().eq_ignore_ascii_case(b"gzip"))
-}
-
-/// Inflates gzip of one or several members.
-async fn inflate(
-    compressed: &[u8],
-    handle: &Handle,
-    memory: &mut MemoryPermit,
-) -> Result<Vec<u8>, BodyFailure> {
-    let mut decoder = MultiGzDecoder::new(compressed);
-    let mut inflated = Vec::new();
-    loop {
-        let mut step = (&mut decoder).take(INFLATE_STEP_BYTES as u64);
-        memory.charge(INFLATE_STEP_BYTES)?;
-        let count = step.read_to_end(&mut inflated).map_err(|_| BodyFailure::BrokenGzip)?;
-        if inflated.len() > BODY_BYTES_MAX {
-            return Err(BodyFailure::TooLarge);
-        }
-        if count < INFLATE_STEP_BYTES {
-            return Ok(inflated);
-        }
-        handle.yield_if_due().await;
-    }
 }

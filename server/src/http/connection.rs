@@ -16,6 +16,7 @@ use hyper::service::service_fn;
 use hyper::{Method, Request, Response, StatusCode};
 
 use super::body::{BodyFailure, read_body};
+use super::compression::{self, Coding};
 use super::edges::{self, Edge};
 use super::request_id::RequestIds;
 use super::response::{self, AnswerBody, JsonType};
@@ -27,6 +28,10 @@ use crate::limits::{HEAD_BYTES_MAX, Limits, RequestMemory};
 
 /// hyper reads at most so much ahead.
 const READ_AHEAD_BYTES_MAX: usize = 128 << 10;
+
+/// hyper hangs up on longer heads, with a code of its own. What is between this and [`HEAD_BYTES_MAX`] is answered
+/// as DynamoDB does.
+const PARSED_HEAD_BYTES_MAX: usize = 4 * HEAD_BYTES_MAX;
 
 /// What a connection needs of the server.
 #[derive(Clone)]
@@ -90,8 +95,15 @@ fn http_builder() -> http1::Builder {
     let mut builder = http1::Builder::new();
     // The time limits are the stream's.
     builder.header_read_timeout(None);
-    builder.max_header_size(HEAD_BYTES_MAX).max_buf_size(READ_AHEAD_BYTES_MAX);
+    builder.max_header_size(PARSED_HEAD_BYTES_MAX).max_buf_size(READ_AHEAD_BYTES_MAX);
     builder
+}
+
+/// The request line and the headers as they were sent, give or take spaces.
+fn head_bytes(head: &Parts) -> usize {
+    let target = head.uri.path_and_query().map_or(0, |target| target.as_str().len());
+    let headers = head.headers.iter().map(|(name, value)| name.as_str().len() + value.len() + ": \r\n".len());
+    head.method.as_str().len() + target + headers.sum::<usize>()
 }
 
 /// The request's peer is gone or too slow: there is nobody to answer.
@@ -120,6 +132,9 @@ impl Endpoint {
     async fn answer(&self, request: Request<Incoming>) -> Result<Response<AnswerBody>, HangUp> {
         let request_id = self.ids.next();
         let (head, body) = request.into_parts();
+        if head_bytes(&head) > HEAD_BYTES_MAX {
+            return Ok(response::head_too_large(&request_id));
+        }
         let mut response = match head.method {
             Method::POST => self.answer_post(&head, body, &request_id).await?,
             _ => self.answer_edge(
@@ -161,7 +176,16 @@ impl Endpoint {
         let target = head.headers.get("x-amz-target").and_then(|target| target.to_str().ok());
         let signature = auth::check_shape(&head.headers, head.uri.query());
         let outcome = api.answer(Call { target: target.unwrap_or_default(), signature, body, memory }).await;
-        Ok(answer_outcome(outcome, json_type, request_id))
+        let (status, body) = status_and_body(outcome);
+        let coding = Coding::accepted_by(&head.headers);
+        let compressed = match coding {
+            Some(coding) => compression::deflate(coding, &body, handle).await.map(|body| (coding, body)),
+            None => None,
+        };
+        Ok(match compressed {
+            Some((coding, body)) => response::compressed_json(status, json_type, coding, body, request_id),
+            None => response::json(status, json_type, body, request_id),
+        })
     }
 }
 
@@ -170,24 +194,24 @@ fn refuse_body(failure: BodyFailure, head: &Parts, request_id: &str) -> Result<R
         BodyFailure::TooLarge => return Ok(response::too_large()),
         BodyFailure::Lost => return Err(HangUp),
         BodyFailure::Memory(exhausted) => exhausted.into(),
-        BodyFailure::BrokenGzip => ApiError::new(Exception::InternalServerError, messages::BROKEN_GZIP),
+        BodyFailure::BrokenCompression => {
+            ApiError::new(Exception::InternalServerError, messages::BROKEN_COMPRESSION)
+        }
     };
     Ok(match edges::classify(&head.method, &head.headers, true) {
-        Edge::Operation(json_type) => answer_outcome(Err(error), json_type, request_id),
+        Edge::Operation(json_type) => {
+            let (status, body) = status_and_body(Err(error));
+            response::json(status, json_type, body, request_id)
+        }
         _ => edges::not_found(request_id),
     })
 }
 
-fn answer_outcome(
-    outcome: Result<Vec<u8>, ApiError>,
-    json_type: JsonType,
-    request_id: &str,
-) -> Response<AnswerBody> {
-    let (status, body) = match outcome {
+fn status_and_body(outcome: Result<Vec<u8>, ApiError>) -> (StatusCode, Vec<u8>) {
+    match outcome {
         Ok(body) => (StatusCode::OK, body),
         Err(error) => error_answer(error),
-    };
-    response::json(status, json_type, body, request_id)
+    }
 }
 
 fn error_answer(error: ApiError) -> (StatusCode, Vec<u8>) {

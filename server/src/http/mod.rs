@@ -2,10 +2,11 @@
 //!
 //! From the socket up: [`stream`] lends the runtime's owned buffers to hyper and keeps the time limits,
 //! [`connection`] drives one connection, [`edges`] answers what needs no operation (health, CORS, wrong methods),
-//! [`body`] reads request bodies within their limits, [`response`] builds answers with the headers that every
+//! [`body`] reads request bodies within their limits, [`compression`] knows both ways of compressing them, [`response`] builds answers with the headers that every
 //! answer has. Everything runs on the shard that owns the connection; nothing here knows what an item is.
 
 mod body;
+mod compression;
 pub(crate) mod connection;
 mod edges;
 mod request_id;

@@ -6,8 +6,10 @@ use std::task::{Context, Poll};
 
 use bytes::Bytes;
 use hyper::body::{Body, Frame, SizeHint};
-use hyper::header::{CONNECTION, CONTENT_TYPE, HeaderName, HeaderValue};
+use hyper::header::{CONNECTION, CONTENT_ENCODING, CONTENT_TYPE, HeaderName, HeaderValue};
 use hyper::{Response, StatusCode};
+
+use super::compression::Coding;
 
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-amzn-requestid");
 const CRC32: HeaderName = HeaderName::from_static("x-amz-crc32");
@@ -85,6 +87,26 @@ pub(crate) fn json(
 ) -> Response<AnswerBody> {
     let mut response = answer(status, body, request_id);
     response.headers_mut().insert(CONTENT_TYPE, json_type.header());
+    response
+}
+
+/// A JSON answer that was compressed; the checksum is that of what travels.
+pub(crate) fn compressed_json(
+    status: StatusCode,
+    json_type: JsonType,
+    coding: Coding,
+    compressed: Vec<u8>,
+    request_id: &str,
+) -> Response<AnswerBody> {
+    let mut response = json(status, json_type, compressed, request_id);
+    response.headers_mut().insert(CONTENT_ENCODING, coding.name());
+    response
+}
+
+/// The answer to a head that is too large, the last on its connection.
+pub(crate) fn head_too_large(request_id: &str) -> Response<AnswerBody> {
+    let mut response = empty(StatusCode::BAD_REQUEST, request_id);
+    response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
     response
 }
 

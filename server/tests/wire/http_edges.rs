@@ -1,11 +1,12 @@
 //! The edges of HTTP, over a real socket, byte by byte: what DynamoDB's endpoint answers before any operation, and
 //! how the server holds out against clients that are slow, large or broken.
-use std::io::Write as _;
+use std::io::{Read as _, Write as _};
 use std::time::Duration;
 
 use basalt_server::Limits;
 use flate2::Compression;
-use flate2::write::GzEncoder;
+use flate2::read::{GzDecoder, ZlibDecoder};
+use flate2::write::{DeflateEncoder, GzEncoder, ZlibEncoder};
 use proptest::prelude::*;
 
 use crate::support::{TestServer, call, call_head};
@@ -18,8 +19,24 @@ fn gzip(bytes: &[u8]) -> Vec<u8> {
     encoder.finish().unwrap()
 }
 
+fn zlib(bytes: &[u8]) -> Vec<u8> {
+    let mut encoder = ZlibEncoder::new(Vec::new(), Compression::fast());
+    encoder.write_all(bytes).unwrap();
+    encoder.finish().unwrap()
+}
+
+fn bare_deflate(bytes: &[u8]) -> Vec<u8> {
+    let mut encoder = DeflateEncoder::new(Vec::new(), Compression::fast());
+    encoder.write_all(bytes).unwrap();
+    encoder.finish().unwrap()
+}
+
 fn gzip_call(compressed: &[u8]) -> Vec<u8> {
-    let headers = format!("Content-Encoding: gzip\r\nContent-Length: {}\r\n", compressed.len());
+    compressed_call("gzip", compressed)
+}
+
+fn compressed_call(coding: &str, compressed: &[u8]) -> Vec<u8> {
+    let headers = format!("Content-Encoding: {coding}\r\nContent-Length: {}\r\n", compressed.len());
     let mut request = call_head("ListTables", &headers).into_bytes();
     request.extend_from_slice(compressed);
     request
@@ -206,6 +223,55 @@ fn bodies_may_be_compressed_in_one_or_several_members() {
 }
 
 #[test]
+fn deflated_bodies_may_have_the_header_of_zlib_or_none() {
+    let server = TestServer::start();
+    for deflated in [zlib(b"{}"), bare_deflate(b"{}")] {
+        assert_eq!(server.send(&compressed_call("deflate", &deflated)).status, 200);
+        assert_eq!(server.send(&compressed_call("Deflate", &deflated)).status, 200);
+    }
+    let bomb = zlib(&vec![b' '; BODY_BYTES_MAX + 1]);
+    assert_eq!(server.send(&compressed_call("deflate", &bomb)).status, 413);
+    let trailing = [zlib(b"{}"), b"x".to_vec()].concat();
+    for broken in [trailing.as_slice(), &zlib(b"{}")[..4], b"hello", b""] {
+        assert_eq!(server.send(&compressed_call("deflate", broken)).status, 500);
+    }
+}
+
+#[test]
+fn large_answers_are_compressed_for_those_who_accept_it() {
+    let server = TestServer::start();
+    for number in 0..100 {
+        let create = format!(
+            r#"{{"TableName":"table-of-a-long-name-{number}","BillingMode":"PAY_PER_REQUEST","KeySchema":[{{"AttributeName":"pk","KeyType":"HASH"}}],"AttributeDefinitions":[{{"AttributeName":"pk","AttributeType":"S"}}]}}"#
+        );
+        assert_eq!(server.call("CreateTable", &create).status, 200);
+    }
+    let plain = server.call("ListTables", "{}");
+    assert_eq!(plain.header("content-encoding"), None);
+    let accepting = |codings: &str, body: &str| {
+        let headers = format!("Accept-Encoding: {codings}\r\nContent-Length: {}\r\n", body.len());
+        let response = server.send((call_head("ListTables", &headers) + body).as_bytes());
+        response.assert_common_headers();
+        response
+    };
+    let zipped = accepting("gzip, deflate", "{}");
+    assert_eq!(zipped.header("content-encoding"), Some("gzip"));
+    assert!(zipped.body.len() < plain.body.len() / 2);
+    let mut inflated = Vec::new();
+    GzDecoder::new(zipped.body.as_slice()).read_to_end(&mut inflated).unwrap();
+    assert_eq!(inflated, plain.body);
+
+    let deflated = accepting("deflate", "{}");
+    assert_eq!(deflated.header("content-encoding"), Some("deflate"));
+    let mut inflated = Vec::new();
+    ZlibDecoder::new(deflated.body.as_slice()).read_to_end(&mut inflated).unwrap();
+    assert_eq!(inflated, plain.body);
+
+    assert_eq!(accepting("identity", "{}").body, plain.body);
+    assert_eq!(accepting("gzip", r#"{"Limit":1}"#).header("content-encoding"), None, "too small to gain");
+}
+
+#[test]
 fn broken_compression_is_an_internal_error() {
     let server = TestServer::start();
     let mut broken = gzip(b"{}");
@@ -257,10 +323,19 @@ fn requests_beyond_the_memory_for_requests_are_throttled() {
 }
 
 #[test]
-fn heads_beyond_16_kib_are_refused() {
+fn heads_beyond_16_kib_are_bad_requests() {
     let server = TestServer::start();
+    for length in [17_000, 40_000] {
+        let mut client = server.connect();
+        let head =
+            call_head("ListTables", &format!("X-Long: {}\r\nContent-Length: 2\r\n", "x".repeat(length)));
+        client.write((head + "{}").as_bytes());
+        let response = client.read_response();
+        assert_eq!((response.status, response.header("connection")), (400, Some("close")), "{length}");
+        assert_eq!(client.read_to_close(), b"", "the connection ends");
+    }
     let mut client = server.connect();
-    let request = call_head("ListTables", &format!("X-Long: {}\r\n", "x".repeat(20_000)));
+    let request = call_head("ListTables", &format!("X-Long: {}\r\n", "x".repeat(200_000)));
     // The server may close before it has read everything.
     let _ = client.try_write(request.as_bytes());
     let answer = client.read_to_close();
