@@ -14,8 +14,8 @@ use crate::{
     operation::{
         BatchGetItem, BatchGetItemOutput, BatchWriteItem, BatchWriteItemOutput, ChangeTags, CreateTable,
         DeleteItem, DeleteItemOutput, GetItem, GetItemOutput, ListTables, ListTablesOutput, PutItem,
-        PutItemOutput, Query, QueryOutput, Scan, ScanOutput, TableDescription, UpdateItem, UpdateItemOutput,
-        UpdateTable,
+        PutItemOutput, Query, QueryOutput, Scan, ScanOutput, TableDescription, TableKeys, UpdateItem,
+        UpdateItemOutput, UpdateTable,
     },
     options::EngineOptions,
     recovery_report::RecoveryReport,
@@ -129,6 +129,15 @@ impl Engine {
     pub async fn describe_table(&self, table_name: &str) -> Result<TableDescription, Error> {
         let table_name = table_name.to_owned();
         self.anywhere(|local| async move { local.describe_table(&table_name).await }).await
+    }
+
+    /// The keys of a table and of its indexes, without its counts.
+    ///
+    /// # Errors
+    /// When there is no such table.
+    pub async fn table_keys(&self, table_name: &str) -> Result<TableKeys, Error> {
+        let table_name = table_name.to_owned();
+        self.anywhere(|local| async move { local.table_keys(&table_name) }).await
     }
 
     /// Lists the names of tables.

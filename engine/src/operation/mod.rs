@@ -16,6 +16,7 @@ mod return_values;
 mod scan;
 mod start_key;
 mod table;
+mod table_keys;
 mod tags;
 mod update_item;
 mod write_output;
@@ -38,7 +39,7 @@ pub(crate) use item_write::{ItemWrite, size_bytes};
 pub use page::{PAGE_BYTES, ResultPage, Select};
 pub(crate) use page::{PageBudget, PagePlan, PageRows};
 pub use put_item::{PutItem, PutItemOutput};
-pub use query::{Query, QueryOutput, ScanDirection};
+pub use query::{FilterNames, Query, QueryOutput, ScanDirection};
 pub use return_values::{ReturnOld, ReturnValues};
 pub use scan::{Scan, ScanOutput};
 pub use table::{
@@ -46,6 +47,7 @@ pub use table::{
     LocalIndexDescription, StreamChange, TableDescription, TableStatus, UpdateTable,
 };
 pub(crate) use table::{RowCount, TableCounts};
+pub use table_keys::{IndexKeys, TableKeys};
 pub use tags::{ChangeTags, TAGS_MAX};
 pub use update_item::{UpdateItem, UpdateItemOutput};
 pub use write_output::{ItemCollection, WriteOutput};

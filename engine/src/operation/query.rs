@@ -28,6 +28,16 @@ pub enum ScanDirection {
     Backward,
 }
 
+/// What the filter of a query may look at.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum FilterNames {
+    /// What is no key attribute of what is queried: those belong into the key conditions.
+    #[default]
+    NotKeys,
+    /// Everything: a PartiQL condition is the filter, and says of keys what no key condition can.
+    Any,
+}
+
 /// Reads the items of one partition key whose sort keys match, a page at a time.
 #[derive(Debug, Clone)]
 pub struct Query {
@@ -39,6 +49,8 @@ pub struct Query {
     pub key_conditions: KeyConditions,
     /// Which of the items read are returned; what it drops is paid for all the same.
     pub filter: Option<Condition>,
+    /// What the filter may look at.
+    pub filter_names: FilterNames,
     /// Paths to return; `None`: whole items.
     pub projection: Option<Projection>,
     /// Items or their count.
@@ -61,6 +73,7 @@ impl Query {
             index_name: None,
             key_conditions,
             filter: None,
+            filter_names: FilterNames::NotKeys,
             projection: None,
             select: Select::AllAttributes,
             limit: None,
@@ -106,7 +119,10 @@ impl Query {
             start_key::resume_behind(&mut range, key_bytes, self.direction);
         }
         reading.check_projection(table.schema())?;
-        reading.check_filter_of_query(table.schema())?;
+        match self.filter_names {
+            FilterNames::NotKeys => reading.check_filter_of_query(table.schema())?,
+            FilterNames::Any => reading.check_filter_of_scan(table.schema())?,
+        }
         let hash = table.keys.hash(&condition.partition);
         let direction = self.direction.into();
         Ok(PagePlan { table: Arc::clone(table), range, hashes: (hash, hash), direction, reading })

@@ -13,31 +13,9 @@ use super::range::{SortRange, constants};
 use crate::expression::{
     AttributeCondition, Comparator, Condition, Constant, KeyConditions, KeyTest, Operand,
 };
+use crate::index_key::IndexKeySchema;
 use crate::item::Item;
 use crate::key::{KeyAttribute, KeyValue};
-
-/// The key of a table or index, as far as conditions go: global indexes may have several attributes of each kind.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct ReadKey {
-    /// The partition key's attributes.
-    pub partition: Vec<KeyAttribute>,
-    /// The sort key's attributes, in their order.
-    pub sort: Vec<KeyAttribute>,
-}
-
-impl ReadKey {
-    fn is_partition(&self, name: &str) -> bool {
-        self.partition.iter().any(|attribute| attribute.name == name)
-    }
-
-    fn is_sort(&self, name: &str) -> bool {
-        self.sort.iter().any(|attribute| attribute.name == name)
-    }
-
-    fn attributes(&self) -> impl Iterator<Item = &KeyAttribute> {
-        self.partition.iter().chain(&self.sort)
-    }
-}
 
 /// One query that a SELECT comes to.
 #[derive(Debug, Clone)]
@@ -55,7 +33,7 @@ pub struct KeyedRead {
 
 impl KeyedRead {
     /// The conditions of the query.
-    pub fn conditions(&self, key: &ReadKey) -> Result<KeyConditions, StatementError> {
+    pub fn conditions(&self, key: &IndexKeySchema) -> Result<KeyConditions, StatementError> {
         let equal = |(attribute, constant): (&KeyAttribute, &Constant)| AttributeCondition {
             attribute: attribute.name.clone(),
             test: KeyTest::Equal(constant.clone()),
@@ -99,7 +77,7 @@ impl KeyedRead {
 /// The queries that a condition comes to; `None` if it needs a scan.
 pub(super) fn keyed_reads(
     condition: &Condition,
-    key: &ReadKey,
+    key: &IndexKeySchema,
 ) -> Result<Option<Vec<KeyedRead>>, StatementError> {
     if !is_keyed(condition, key) {
         return Ok(None);
@@ -134,11 +112,14 @@ fn without_shared_items(reads: Vec<KeyedRead>) -> Result<Vec<KeyedRead>, Stateme
 }
 
 /// The item that a write names: `key = value` for every key attribute, all of them beside each other.
-pub(super) fn written_key(condition: Option<&Condition>, key: &ReadKey) -> Result<Item, StatementError> {
+pub(super) fn written_key(
+    condition: Option<&Condition>,
+    key: &IndexKeySchema,
+) -> Result<Item, StatementError> {
     let mut named = BTreeMap::new();
     for term in condition.into_iter().flat_map(conjuncts) {
         let Some((name, constant)) = equality(term) else { continue };
-        if key.attributes().all(|attribute| attribute.name != name) {
+        if !key.contains(name) {
             continue;
         }
         match named.insert(name.to_owned(), constant.clone()) {
@@ -155,11 +136,11 @@ pub(super) fn written_key(condition: Option<&Condition>, key: &ReadKey) -> Resul
 }
 
 /// The item that a read of exactly one names, by its key and nothing else.
-pub(super) fn exact_key(condition: Option<&Condition>, key: &ReadKey) -> Option<Item> {
+pub(super) fn exact_key(condition: Option<&Condition>, key: &IndexKeySchema) -> Option<Item> {
     let mut named: BTreeMap<&str, &Constant> = BTreeMap::new();
     for term in conjuncts(condition?) {
         let (name, constant) = equality(term).or_else(|| only_candidate(term))?;
-        let is_key = key.attributes().any(|attribute| attribute.name == name);
+        let is_key = key.contains(name);
         if !is_key || named.insert(name, constant).is_some_and(|other| other != constant) {
             return None;
         }
@@ -171,12 +152,15 @@ pub(super) fn exact_key(condition: Option<&Condition>, key: &ReadKey) -> Option<
 }
 
 /// The item that EXISTS names, and whether anything else is asked of it. Of two values for a key the first counts.
-pub(super) fn checked_key(condition: Option<&Condition>, key: &ReadKey) -> Result<Item, StatementError> {
+pub(super) fn checked_key(
+    condition: Option<&Condition>,
+    key: &IndexKeySchema,
+) -> Result<Item, StatementError> {
     let mut named = BTreeMap::new();
     let mut asks_more = false;
     for term in condition.into_iter().flat_map(conjuncts) {
         match equality(term) {
-            Some((name, constant)) if key.attributes().any(|attribute| attribute.name == name) => {
+            Some((name, constant)) if key.contains(name) => {
                 asks_more |= named.get(name).is_some_and(|first| first != constant.value());
                 named.entry(name.to_owned()).or_insert_with(|| constant.value().clone());
             }
@@ -227,7 +211,7 @@ fn only_candidate(condition: &Condition) -> Option<(&str, &Constant)> {
 }
 
 /// Whether every alternative fixes the whole partition key.
-fn is_keyed(condition: &Condition, key: &ReadKey) -> bool {
+fn is_keyed(condition: &Condition, key: &IndexKeySchema) -> bool {
     key.partition.iter().all(|attribute| fixes(condition, &attribute.name))
 }
 
@@ -282,7 +266,7 @@ impl Alternative {
     }
 
     /// The read that finds its items; none if no item can meet it.
-    fn read(&self, key: &ReadKey) -> Result<Option<KeyedRead>, StatementError> {
+    fn read(&self, key: &IndexKeySchema) -> Result<Option<KeyedRead>, StatementError> {
         let partition = key.partition.iter().map(|attribute| {
             let fixed = self.fixed.iter().find(|(name, _)| *name == attribute.name);
             let (_, constant) = fixed.ok_or(StatementError::KeyMissing)?;
@@ -326,7 +310,7 @@ impl Alternative {
 }
 
 /// The ways for a condition to hold, as far as keys tell them apart.
-fn alternatives(condition: &Condition, key: &ReadKey) -> Result<Vec<Alternative>, StatementError> {
+fn alternatives(condition: &Condition, key: &IndexKeySchema) -> Result<Vec<Alternative>, StatementError> {
     match condition {
         Condition::And(terms) => {
             let mut product = vec![Alternative::default()];
@@ -351,27 +335,27 @@ fn alternatives(condition: &Condition, key: &ReadKey) -> Result<Vec<Alternative>
     }
 }
 
-fn leaf_alternatives(leaf: &Condition, key: &ReadKey) -> Result<Vec<Alternative>, StatementError> {
+fn leaf_alternatives(leaf: &Condition, key: &IndexKeySchema) -> Result<Vec<Alternative>, StatementError> {
     if let Some((name, constants)) = values(leaf) {
         let each = |constant: &&Constant| {
             let mut alternative = Alternative::default();
-            match key.is_partition(name) {
+            match is_one_of(&key.partition, name) {
                 true => alternative.fixed.push((name.to_owned(), (*constant).clone())),
                 false => alternative.tests.push((name.to_owned(), KeyTest::Equal((*constant).clone()))),
             }
             alternative
         };
-        if key.is_partition(name) || key.is_sort(name) {
+        if is_one_of(&key.partition, name) || is_one_of(&key.sort, name) {
             check_count(constants.len())?;
             return Ok(constants.iter().map(each).collect());
         }
     }
     let mut alternative = Alternative::default();
     match range_test(leaf) {
-        Some((name, test)) if key.is_sort(name) => alternative.tests.push((name.to_owned(), test)),
+        Some((name, test)) if is_one_of(&key.sort, name) => alternative.tests.push((name.to_owned(), test)),
         _ => {
             for path in leaf.paths() {
-                alternative.has_open_sort |= key.is_sort(&path.name);
+                alternative.has_open_sort |= is_one_of(&key.sort, &path.name);
                 alternative.filtered.push(path.name.clone());
             }
         }
@@ -380,13 +364,16 @@ fn leaf_alternatives(leaf: &Condition, key: &ReadKey) -> Result<Vec<Alternative>
 }
 
 /// Whether a condition is, or holds beside others, one on a key that a read can ask for.
-fn tells_keys_apart(condition: &Condition, key: &ReadKey) -> bool {
+fn tells_keys_apart(condition: &Condition, key: &IndexKeySchema) -> bool {
     match condition {
         Condition::And(terms) | Condition::Or(terms) => terms.iter().any(|term| tells_keys_apart(term, key)),
         leaf => {
             let named = values(leaf).map(|(name, _)| name);
-            let ranged = || range_test(leaf).map(|(name, _)| name).filter(|name| key.is_sort(name));
-            named.filter(|name| key.is_partition(name) || key.is_sort(name)).or_else(ranged).is_some()
+            let ranged = || range_test(leaf).map(|(name, _)| name).filter(|name| is_one_of(&key.sort, name));
+            named
+                .filter(|name| is_one_of(&key.partition, name) || is_one_of(&key.sort, name))
+                .or_else(ranged)
+                .is_some()
         }
     }
 }
@@ -427,6 +414,10 @@ fn compare_test(comparator: Comparator, constant: &Constant) -> Option<KeyTest> 
         Comparator::Greater => KeyTest::Greater(constant),
         Comparator::GreaterOrEqual => KeyTest::GreaterOrEqual(constant),
     })
+}
+
+fn is_one_of(attributes: &[KeyAttribute], name: &str) -> bool {
+    attributes.iter().any(|attribute| attribute.name == name)
 }
 
 fn check_count(reads: usize) -> Result<(), StatementError> {

@@ -40,7 +40,7 @@ pub use ast::{Returning, SortOrder, Statement};
 pub use bound::{BoundDelete, BoundInsert, BoundStatement, BoundUpdate};
 pub use columns::Columns;
 pub use error::StatementError;
-pub use keys::{KeyedRead, ReadKey};
+pub use keys::KeyedRead;
 pub use lexer::Place;
 pub use plan::{BoundSelect, SelectPlan};
 pub use projected::{IndexScope, IndexView};

@@ -6,8 +6,9 @@ use super::ast::SortOrder;
 use super::bound::{BoundDelete, BoundUpdate};
 use super::columns::Columns;
 use super::error::StatementError;
-use super::keys::{self, KeyedRead, ReadKey};
+use super::keys::{self, KeyedRead};
 use crate::expression::Condition;
+use crate::index_key::IndexKeySchema;
 use crate::item::Item;
 use crate::path::DocumentPath;
 
@@ -41,7 +42,7 @@ pub enum SelectPlan {
 
 impl BoundSelect {
     /// How to read the table or index that has this key.
-    pub fn plan(&self, key: &ReadKey) -> Result<SelectPlan, StatementError> {
+    pub fn plan(&self, key: &IndexKeySchema) -> Result<SelectPlan, StatementError> {
         let reads = match &self.condition {
             Some(condition) => keys::keyed_reads(condition, key)?,
             None => None,
@@ -58,16 +59,16 @@ impl BoundSelect {
     }
 
     /// The item that the condition names by its key and by nothing else.
-    pub fn exact_key(&self, key: &ReadKey) -> Option<Item> {
+    pub fn exact_key(&self, key: &IndexKeySchema) -> Option<Item> {
         keys::exact_key(self.condition.as_ref(), key)
     }
 
     /// The item that EXISTS checks.
-    pub fn checked_key(&self, key: &ReadKey) -> Result<Item, StatementError> {
+    pub fn checked_key(&self, key: &IndexKeySchema) -> Result<Item, StatementError> {
         keys::checked_key(self.condition.as_ref(), key)
     }
 
-    fn key_order(&self, key: &ReadKey) -> Result<KeyOrder, StatementError> {
+    fn key_order(&self, key: &IndexKeySchema) -> Result<KeyOrder, StatementError> {
         let mut order = KeyOrder { is_asked_for: !self.order.is_empty(), ..KeyOrder::default() };
         for (path, direction) in &self.order {
             let is_of = |attributes: &[crate::key::KeyAttribute]| {
@@ -87,14 +88,14 @@ impl BoundSelect {
 
 impl BoundUpdate {
     /// The item that is changed.
-    pub fn key(&self, key: &ReadKey) -> Result<Item, StatementError> {
+    pub fn key(&self, key: &IndexKeySchema) -> Result<Item, StatementError> {
         keys::written_key(self.condition.as_ref(), key)
     }
 }
 
 impl BoundDelete {
     /// The item that is removed.
-    pub fn key(&self, key: &ReadKey) -> Result<Item, StatementError> {
+    pub fn key(&self, key: &IndexKeySchema) -> Result<Item, StatementError> {
         keys::written_key(self.condition.as_ref(), key)
     }
 }

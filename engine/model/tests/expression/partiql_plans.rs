@@ -1,16 +1,16 @@
 //! What WHERE comes to on a table: the item of a write, the queries of a SELECT, or a scan. Captures as in `partiql`.
 
 use basalt_model::partiql::{
-    BoundSelect, BoundStatement, IndexScope, IndexView, ReadKey, SelectPlan, SortOrder, StatementError,
+    BoundSelect, BoundStatement, IndexScope, IndexView, SelectPlan, SortOrder, StatementError,
     parse_statement,
 };
-use basalt_model::{Item, KeyAttribute, ScalarKind};
+use basalt_model::{IndexKeySchema, Item, KeyAttribute, ScalarKind};
 
 use crate::support::{item, s};
 
-fn key() -> ReadKey {
+fn key() -> IndexKeySchema {
     let attribute = |name: &str| KeyAttribute { name: name.to_owned(), kind: ScalarKind::S };
-    ReadKey { partition: vec![attribute("pk")], sort: vec![attribute("sk")] }
+    IndexKeySchema { partition: vec![attribute("pk")], sort: vec![attribute("sk")] }
 }
 
 fn select(rest: &str) -> BoundSelect {

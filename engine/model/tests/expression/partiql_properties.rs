@@ -1,8 +1,8 @@
 //! Trees said in PartiQL come back as they were, and no text does harm.
 
 use basalt_model::expression::{Action, Condition, SetValue, Update, UpdateOperand};
-use basalt_model::partiql::{BoundStatement, ReadKey, parse_statement};
-use basalt_model::{KeyAttribute, ScalarKind, Value};
+use basalt_model::partiql::{BoundStatement, parse_statement};
+use basalt_model::{IndexKeySchema, KeyAttribute, ScalarKind, Value};
 use proptest::prelude::*;
 
 use crate::generate;
@@ -76,7 +76,7 @@ proptest! {
         if let Ok(parsed) = parse_statement(&text) {
             let parameters = vec![Value::Null; parsed.parameter_count];
             let attribute = |name: &str| KeyAttribute { name: name.to_owned(), kind: ScalarKind::S };
-            let key = ReadKey { partition: vec![attribute("pk")], sort: vec![attribute("sk")] };
+            let key = IndexKeySchema { partition: vec![attribute("pk")], sort: vec![attribute("sk")] };
             match parsed.bind(&parameters) {
                 Ok(BoundStatement::Select(select)) => drop((select.plan(&key), select.exact_key(&key))),
                 Ok(BoundStatement::Exists(select)) => drop(select.checked_key(&key)),

@@ -1,7 +1,7 @@
 //! Query: the items of one partition key, in the order of their sort keys.
 
 use basalt_engine::model::expression::ExpressionKind;
-use basalt_engine::{Query, ScanDirection};
+use basalt_engine::{FilterNames, Query, ScanDirection};
 
 use super::page_request::{PageRequest, PageRequestShape, Reading};
 use crate::dynamodb::constraint::Constraints;
@@ -50,6 +50,7 @@ impl Operation for QueryInput {
             index_name: request.index_name,
             key_conditions: request.expressions.key_conditions.ok_or_else(missing)?,
             filter: request.expressions.filter,
+            filter_names: FilterNames::NotKeys,
             projection: request.expressions.projection,
             select: request.select,
             limit: request.limit,
