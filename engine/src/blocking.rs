@@ -20,6 +20,7 @@ use crate::{
     },
     recovery_report::RecoveryReport,
     shard::ShardAccess,
+    transaction::{TransactGet, TransactGetOutput, TransactWrite, TransactWriteOutput},
 };
 
 /// [`Engine`] for threads that wait. None of its calls may be made on a shard's thread, which would wait for itself.
@@ -56,6 +57,10 @@ waiting! {
     list_tables(request: ListTables) -> ListTablesOutput;
     /// As [`Engine::put_item`].
     put_item(request: PutItem) -> PutItemOutput;
+    /// As [`Engine::transact_write`].
+    transact_write(request: TransactWrite) -> TransactWriteOutput;
+    /// As [`Engine::transact_get`].
+    transact_get(request: TransactGet) -> TransactGetOutput;
     /// As [`Engine::get_item`].
     get_item(request: GetItem) -> GetItemOutput;
     /// As [`Engine::update_item`].

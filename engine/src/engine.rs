@@ -21,6 +21,7 @@ use crate::{
     recovery_report::RecoveryReport,
     shard::{self, LocalEngine, ShardAccess, Shards},
     threads,
+    transaction::{TransactGet, TransactGetOutput, TransactWrite, TransactWriteOutput},
 };
 
 /// How long a close may write checkpoints; what they do not reach is in the log.
@@ -189,6 +190,16 @@ impl Engine {
     /// Writes items of several tables; each write is atomic by itself.
     pub async fn batch_write_item(&self, request: BatchWriteItem) -> Result<BatchWriteItemOutput, Error> {
         self.anywhere(|local| async move { local.batch_write_item(request).await }).await
+    }
+
+    /// Changes several items of any tables, all of them or none.
+    pub async fn transact_write(&self, request: TransactWrite) -> Result<TransactWriteOutput, Error> {
+        self.anywhere(|local| async move { local.transact_write(request).await }).await
+    }
+
+    /// Reads several items of any tables as of one moment.
+    pub async fn transact_get(&self, request: TransactGet) -> Result<TransactGetOutput, Error> {
+        self.anywhere(|local| async move { local.transact_get(request).await }).await
     }
 
     /// Runs `work` on the shard that owns the items of a partition key, where it reads them in place.

@@ -120,6 +120,26 @@ pub enum ErrorKind {
 }
 
 impl Error {
+    /// A transaction of `count` actions that did not come to pass, for reasons at some places of its request.
+    pub(crate) fn canceled(count: usize, reasons: impl IntoIterator<Item = (usize, Error)>) -> Self {
+        let mut listed: Vec<Option<Error>> = std::iter::repeat_with(|| None).take(count).collect();
+        for (at, reason) in reasons {
+            listed[at] = Some(reason);
+        }
+        Self::TransactionCanceled { reasons: listed }
+    }
+
+    /// Whether this is a reason for which a transaction is cancelled, rather than a failure of its own.
+    pub(crate) fn is_cancellation_reason(&self) -> bool {
+        matches!(
+            self,
+            Self::Validation(_)
+                | Self::ConditionalCheckFailed { .. }
+                | Self::ItemCollectionTooLarge { .. }
+                | Self::TransactionConflict
+        )
+    }
+
     /// What the caller should do about it.
     pub fn kind(&self) -> ErrorKind {
         match self {

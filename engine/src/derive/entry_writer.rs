@@ -30,6 +30,14 @@ pub(crate) struct EntryWork {
     pub(crate) deliveries: Vec<IndexChange>,
 }
 
+impl EntryWork {
+    /// Bytes of what is to be delivered.
+    pub(crate) fn bytes(&self) -> usize {
+        let bytes = |change: &IndexChange| change.row_key.len() + change.row.as_ref().map_or(0, Vec::len);
+        self.deliveries.iter().map(bytes).sum()
+    }
+}
+
 /// What one change of an item used and led to.
 #[derive(Debug, Default)]
 pub(crate) struct WriteReport {

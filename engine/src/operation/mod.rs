@@ -32,12 +32,14 @@ pub use batch_write_item::{
 };
 pub(crate) use batch_write_item::{PlannedWrite, WritePlan};
 pub use capacity::ConsumedCapacity;
+pub(crate) use delete_item::DeletePlan;
 pub use delete_item::{DeleteItem, DeleteItemOutput};
 pub(crate) use get_item::GetPlan;
 pub use get_item::{GetItem, GetItemOutput};
-pub(crate) use item_write::{ItemWrite, size_bytes};
+pub(crate) use item_write::{Guard, ItemWrite, size_bytes};
 pub use page::{PAGE_BYTES, ResultPage, Select};
 pub(crate) use page::{PageBudget, PagePlan, PageRows};
+pub(crate) use put_item::PutPlan;
 pub use put_item::{PutItem, PutItemOutput};
 pub use query::{FilterNames, Query, QueryOutput, ScanDirection};
 pub use return_values::{ReturnOld, ReturnValues};
@@ -49,5 +51,6 @@ pub use table::{
 pub(crate) use table::{RowCount, TableCounts};
 pub use table_keys::{IndexKeys, TableKeys};
 pub use tags::{ChangeTags, TAGS_MAX};
+pub(crate) use update_item::UpdatePlan;
 pub use update_item::{UpdateItem, UpdateItemOutput};
 pub use write_output::{ItemCollection, WriteOutput};

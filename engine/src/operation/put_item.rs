@@ -55,9 +55,14 @@ pub(crate) struct PutPlan {
 }
 
 impl PutItem {
+    /// What is wrong with the item whatever its table.
+    pub(crate) fn check(&self) -> Result<(), Error> {
+        check_item(&self.item)
+    }
+
     pub(crate) fn plan(self, catalog: &Catalog) -> Result<PutPlan, Error> {
         // What is wrong with the item alone is told before a missing table.
-        check_item(&self.item)?;
+        self.check()?;
         let place = ItemPlace::of_item(catalog.expect(&self.table_name)?, &self.item)?;
         let item = self.item.encode();
         derive::check_index_keys(&place.table, item.as_item())?;

@@ -72,6 +72,7 @@ impl LocalEngine {
         let place = plan.place();
         let row = view.get(place.key.as_bytes())?;
         let decided = item_of(row).and_then(|present| {
+            self.check_unlocked(place.partition().id, place.key.as_bytes())?;
             let table = self.current(&place.table)?;
             Ok((table, present, plan.decide(present)?))
         });

@@ -14,6 +14,7 @@ mod registry;
 mod shards;
 mod start;
 mod tables;
+mod transact;
 
 use std::{
     cell::{Cell, OnceCell, RefCell},
@@ -30,6 +31,7 @@ pub use access::ShardAccess;
 pub(crate) use shards::Shards;
 pub(crate) use start::start;
 use tables::CATALOG_SHARD;
+use transact::Transactions;
 
 use crate::{
     catalog::{Catalog, CatalogWriter, Table, TablePartition},
@@ -54,12 +56,14 @@ struct ShardState {
     /// Shard 0 alone changes the catalog.
     catalog_writer: OnceCell<CatalogWriter>,
     remote_operations: Cell<u32>,
+    transactions: Transactions,
 }
 
 impl LocalEngine {
     /// Makes the part of the engine on the handle's shard and lets messages find it for as long as the shard lives.
     pub(crate) fn start(handle: Handle, store: ShardStore, shards: Arc<Shards>) -> Self {
         let (number, shard) = (shards.number(), handle.shard());
+        let transactions = Transactions::new(shards.options.memory_budget_bytes, shards.count());
         let local = Self {
             state: Rc::new(ShardState {
                 handle: handle.clone(),
@@ -68,6 +72,7 @@ impl LocalEngine {
                 catalog: RefCell::default(),
                 catalog_writer: OnceCell::new(),
                 remote_operations: Cell::new(0),
+                transactions,
             }),
         };
         registry::register(number, shard, &local);

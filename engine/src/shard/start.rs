@@ -158,10 +158,12 @@ impl LocalEngine {
                 if shard.shard() != CATALOG_SHARD {
                     shard.store().go_live().await?;
                 }
+                shard.start_sweeping_tokens();
                 Ok(())
             }
         })
         .await?;
+        self.settle_transactions().await?;
         self.shards().publish(catalog);
         Ok(())
     }

@@ -108,14 +108,23 @@ impl LocalEngine {
             return Err(ValidationError::DeletionProtected.into());
         }
         let description = self.describe(&table, TableStatus::Deleting).await?;
+        let number = table.number;
+        self.pause_transactions(number).await?;
+        let removed = self.remove_table(table).await;
+        self.resume_transactions(number).await?;
+        removed.map(|()| description)
+    }
+
+    /// Forgets a table, first durably, then everywhere.
+    async fn remove_table(&self, table: Arc<Table>) -> Result<(), Error> {
         self.catalog_writer().remove(&table).await?;
-        self.spread(self.catalog().without(table_name)).await?;
+        self.spread(self.catalog().without(&table.name)).await?;
         self.on_every_shard(move |shard| {
             let table = Arc::clone(&table);
             async move { shard.drop_partitions(&table) }
         })
-        .await?;
-        Ok(description)
+        .await
+        .map(drop)
     }
 
     /// An existing table that no other request is changing.

@@ -4,7 +4,7 @@ pub use basalt_format::transaction::TokenSpace;
 use basalt_model::{Item, expression::Condition};
 
 use crate::operation::{
-    ConsumedCapacity, DeleteItem, GetItem, GetItemOutput, PutItem, ReturnOld, UpdateItem,
+    ConsumedCapacity, DeleteItem, GetItem, GetItemOutput, ItemCollection, PutItem, ReturnOld, UpdateItem,
 };
 
 /// Actions of one transaction.
@@ -74,6 +74,8 @@ pub struct ActionOutput {
     pub table_name: String,
     /// Capacity used; the table's part counts twice.
     pub capacity: ConsumedCapacity,
+    /// The item's collection with this change; only of a table with local indexes.
+    pub item_collection: Option<ItemCollection>,
 }
 
 /// Reads several items as of one moment.

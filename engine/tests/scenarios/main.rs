@@ -16,3 +16,4 @@ mod segments;
 mod simulated;
 mod support;
 mod tables;
+mod transactions;

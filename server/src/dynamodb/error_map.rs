@@ -154,6 +154,10 @@ impl From<Option<EngineError>> for CancellationReason {
                 item,
                 ..CancellationReason::new("ConditionalCheckFailed", messages::CONDITION_FAILED)
             },
+            Some(EngineError::ItemCollectionTooLarge) => CancellationReason::new(
+                "ItemCollectionSizeLimitExceeded",
+                messages::ITEM_COLLECTION_TOO_LARGE_REASON,
+            ),
             Some(EngineError::TransactionConflict) => {
                 CancellationReason::new("TransactionConflict", messages::TRANSACTION_CONFLICT_REASON)
             }

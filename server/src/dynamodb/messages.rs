@@ -264,6 +264,8 @@ pub(crate) fn no_such_index(index_name: &str) -> String {
 
 pub(crate) const CONDITION_FAILED: &str = "The conditional request failed";
 
+pub(crate) const ITEM_COLLECTION_TOO_LARGE_REASON: &str = "Collection size exceeded.";
+
 pub(crate) const TRANSACTION_CONFLICT: &str = "Transaction is ongoing for the item";
 
 pub(crate) const TRANSACTION_CONFLICT_REASON: &str = "Transaction is ongoing for the item.";

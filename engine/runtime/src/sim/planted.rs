@@ -68,6 +68,12 @@ planted_bugs! {
     SkipPageChecksum,
     /// Entries that must be in one frame may come into two.
     SplitGroup,
+    /// A transaction over several shards is committed without a durable decision.
+    SkipDecision,
+    /// A start does not settle what transactions prepared.
+    ForgetPrepared,
+    /// Commits of a transaction let go of its items before they are durable.
+    ReleaseItemsEarly,
     /// A superblock that names a newer applied index than the log holds durably is written.
     CheckpointAheadOfLog,
 }

@@ -43,13 +43,19 @@ impl WriteBatch {
         self.changes.push((Rc::from(key), None));
     }
 
+    /// Takes everything out again.
+    pub fn clear(&mut self) {
+        self.changes.clear();
+        self.effects_bytes = 0;
+    }
+
     /// Whether nothing was changed: such a write makes no entry.
     pub fn is_empty(&self) -> bool {
         self.changes.is_empty()
     }
 
-    /// Bytes of the changes as effects in the log.
-    pub(crate) fn effects_bytes(&self) -> usize {
+    /// Bytes that the changes take in the log.
+    pub fn log_bytes(&self) -> usize {
         self.effects_bytes
     }
 
@@ -65,7 +71,6 @@ impl WriteBatch {
     pub(crate) fn begin(&mut self, index: EntryIndex, hybrid_time: HybridTime) {
         self.index = index;
         self.hybrid_time = hybrid_time;
-        self.changes.clear();
-        self.effects_bytes = 0;
+        self.clear();
     }
 }

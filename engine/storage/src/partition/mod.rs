@@ -22,7 +22,7 @@ use std::rc::Rc;
 use crate::{
     btree::{Pins, Stop},
     error::StorageError,
-    ids::{EntryIndex, PartitionId},
+    ids::{EntryIndex, HybridTime, PartitionId},
     overlay::OverlayEntry,
     store::{Shard, TERM},
     view::View,
@@ -131,6 +131,12 @@ impl Partition {
         }
     }
 
+    /// The time of the newest entry since the start that deleted a row whose key begins with `tag`, committed or not;
+    /// zero if none did. Tells whether an absent row may have come and gone.
+    pub fn last_delete(&self, tag: u8) -> HybridTime {
+        self.state.last_delete(tag)
+    }
+
     /// Counts of this partition.
     pub fn stats(&self) -> PartitionStats {
         self.state.stats()
@@ -178,7 +184,7 @@ impl Partition {
             index: batch.index(),
             hybrid_time: batch.hybrid_time(),
             changes: batch.changes(),
-            bytes: batch.effects_bytes(),
+            bytes: batch.log_bytes(),
         }
     }
 

@@ -2,7 +2,7 @@
 
 use std::{
     cell::{Cell, Ref, RefCell},
-    collections::VecDeque,
+    collections::{BTreeMap, VecDeque},
 };
 
 use basalt_runtime::{UnixTime, local::Semaphore};
@@ -25,6 +25,8 @@ pub(crate) struct PartitionState {
     uncommitted: RefCell<VecDeque<(EntryIndex, Ticket)>>,
     committed: Cell<EntryIndex>,
     clock: Cell<HybridTime>,
+    /// When a row was last deleted, by the first byte of its key.
+    last_deletes: RefCell<BTreeMap<u8, HybridTime>>,
     queued_for_apply: Cell<bool>,
     log_needs: Cell<LogNeeds>,
     /// The highest entry in a stream that this shard does not write; zero if there is none.
@@ -50,6 +52,7 @@ impl PartitionState {
             uncommitted: RefCell::default(),
             committed: Cell::new(applied),
             clock: Cell::new(clock),
+            last_deletes: RefCell::default(),
             queued_for_apply: Cell::new(false),
             log_needs: Cell::new(log_needs),
             foreign_through: Cell::default(),
@@ -97,6 +100,7 @@ impl PartitionState {
     /// Adds an entry that has just been logged; returns the bytes of memory that it takes.
     pub(crate) fn push(&self, entry: OverlayEntry) -> u64 {
         self.note_entry(entry.index, entry.hybrid_time, entry.position);
+        self.note_deletes(&entry);
         self.keep(entry)
     }
 
@@ -131,6 +135,19 @@ impl PartitionState {
         let mut needs = self.log_needs.get();
         needs.note_entry(index, position);
         self.log_needs.set(needs);
+    }
+
+    /// When a row whose key begins with `tag` was last deleted.
+    pub(crate) fn last_delete(&self, tag: u8) -> HybridTime {
+        self.last_deletes.borrow().get(&tag).copied().unwrap_or_default()
+    }
+
+    fn note_deletes(&self, entry: &OverlayEntry) {
+        let mut last_deletes = self.last_deletes.borrow_mut();
+        let deleted = entry.changes.iter().filter(|(_, value)| value.is_none());
+        for tag in deleted.filter_map(|(key, _)| key.first()) {
+            last_deletes.insert(*tag, entry.hybrid_time);
+        }
     }
 
     /// Notes that `index` becomes committed with `ticket`'s frame; returns whether it is the only such entry.

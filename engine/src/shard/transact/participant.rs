@@ -1,0 +1,237 @@
+//! What one shard does of a transaction: all of it, or its part in three steps.
+
+use std::{rc::Rc, time::Duration};
+
+use basalt_format::transaction::{PreparedKey, PreparedOutcome, PreparedRow, TransactionId};
+use basalt_model::ItemRef;
+use basalt_runtime::planted;
+use basalt_storage::{Partition, PartitionId, Stop, View, WriteBatch};
+
+use super::{
+    group::{ActionGroup, ActionReport, Refusal},
+    tokens::TokenToKeep,
+};
+use crate::{
+    catalog::Table,
+    derive::{Cause, EntryWork, EntryWriter, ItemChange},
+    error::{Error, ValidationError},
+    shard::{LocalEngine, items::item_of},
+    transaction::{PlannedAction, TokenPlace},
+};
+
+/// What follows from a transaction's items on one shard may take this much of the log: its commit goes into one frame.
+const COMMIT_BYTES_MAX: usize = 48 << 20;
+/// Time between two tries to commit while the device is full.
+const COMMIT_RETRY: Duration = Duration::from_millis(100);
+
+/// What came of a shard's part.
+pub(super) type Evaluation = Result<Vec<ActionReport>, Refusal>;
+
+impl LocalEngine {
+    /// Runs a whole transaction, all of whose items are here: one evaluation, one frame.
+    pub(super) async fn transact_here(
+        &self,
+        actions: Vec<PlannedAction>,
+        token: Option<TokenToKeep<'_>>,
+    ) -> Result<(Evaluation, Option<TokenPlace>), Error> {
+        let group = ActionGroup::new(self, actions)?;
+        let written = self.store().write_together(&group.partitions, |views, batches| {
+            let evaluated = self.evaluate_group(&group, views, batches, |_, _, _| ())?;
+            Ok(evaluated.map(|work| {
+                let place =
+                    token.map(|token| token.put(&group.partitions[0], &mut batches[0], &work.reports));
+                (work, place)
+            }))
+        });
+        let (evaluated, commit) = written.await?;
+        // Also a refusal waits: the items that it rests on may not be durable yet.
+        commit.wait().await?;
+        Ok(match evaluated {
+            Ok((work, place)) => (Ok(work.reports), place),
+            Err(refusal) => (Err(refusal), None),
+        })
+    }
+
+    /// Evaluates this shard's part and, unless something stands against it, makes durable what is to become of the
+    /// items. They are locked from then on.
+    pub(super) async fn prepare(
+        &self,
+        transaction: TransactionId,
+        ledger: PartitionId,
+        actions: Vec<PlannedAction>,
+    ) -> Result<Evaluation, Error> {
+        let group = ActionGroup::new(self, actions)?;
+        let written = self.store().write_together(&group.partitions, |views, batches| {
+            let mut prepared = Vec::new();
+            let evaluated = self.evaluate_group(&group, views, batches, |place, item_key, outcome| {
+                let key = PreparedKey { transaction, item_key }.encode();
+                prepared.push((place, key, PreparedRow { ledger: ledger.get(), outcome }.encode()));
+            })?;
+            Ok(evaluated.and_then(|work| {
+                let commit_bytes = commit_bytes(batches, &work.works);
+                // Evaluating them has shown that the changes can be made; they are when the transaction is committed.
+                batches.iter_mut().for_each(WriteBatch::clear);
+                if commit_bytes > COMMIT_BYTES_MAX {
+                    return Err(Refusal::Failed(ValidationError::TransactionTooLarge.into()));
+                }
+                for (place, key, row) in &prepared {
+                    batches[*place].put(key, row.as_slice());
+                }
+                let keys = prepared.into_iter().map(|(place, key, _row)| (place, key)).collect::<Vec<_>>();
+                Ok((work.reports, keys))
+            }))
+        });
+        let (evaluated, commit) = written.await?;
+        // In the same step as the evaluation: nobody else can have prepared these items.
+        let evaluation = evaluated.map(|(reports, keys)| {
+            for (place, key) in keys {
+                self.lock_prepared(group.partitions[place].id(), &key);
+            }
+            reports
+        });
+        commit.wait().await?;
+        Ok(evaluation)
+    }
+
+    /// Takes the lock that a prepared row stands for.
+    pub(super) fn lock_prepared(&self, partition: PartitionId, key: &[u8]) {
+        let PreparedKey { transaction, item_key } =
+            PreparedKey::decode(key).expect("rows are checked when they are read, and made right here");
+        self.transactions().locks.borrow_mut().take(transaction, partition, Rc::from(item_key));
+    }
+
+    /// Makes what was prepared true, and ends when it is durable. A full device is waited for: the transaction has been
+    /// decided, and its items stay locked.
+    pub(super) async fn commit(&self, transaction: TransactionId) -> Result<(), Error> {
+        loop {
+            match self.try_commit(transaction).await {
+                Err(Error::DiskFull) => self.handle().sleep(COMMIT_RETRY).await,
+                outcome => {
+                    if let Err(error) = &outcome {
+                        tracing::error!(?transaction, %error, "a decided transaction waits for the next start");
+                    }
+                    return outcome;
+                }
+            }
+        }
+    }
+
+    async fn try_commit(&self, transaction: TransactionId) -> Result<(), Error> {
+        let (partitions, keys) = self.prepared(transaction);
+        if partitions.is_empty() {
+            return Ok(());
+        }
+        let written = self.store().write_together(&partitions, |views, batches| {
+            let mut works = Vec::with_capacity(partitions.len());
+            for (place, keys) in keys.iter().enumerate() {
+                let partition = &partitions[place];
+                let work =
+                    self.commit_items(transaction, partition, keys, &views[place], &mut batches[place])?;
+                match work {
+                    Ok(work) => works.push(work),
+                    Err(error) => {
+                        batches.iter_mut().for_each(WriteBatch::clear);
+                        return Ok(Err(error));
+                    }
+                }
+            }
+            Ok(Ok(works))
+        });
+        let (committed, commit) = written.await?;
+        let _works = committed?;
+        if planted!(ReleaseItemsEarly) {
+            self.transactions().locks.borrow_mut().release(transaction);
+        }
+        commit.wait().await?;
+        self.transactions().locks.borrow_mut().release(transaction);
+        Ok(())
+    }
+
+    /// Puts what becomes of a partition's prepared items into its batch, and takes the prepared rows away.
+    fn commit_items(
+        &self,
+        transaction: TransactionId,
+        partition: &Partition,
+        keys: &[Rc<[u8]>],
+        view: &View<'_>,
+        batch: &mut WriteBatch,
+    ) -> Result<Result<EntryWork, Error>, Stop> {
+        let table = self.table_of(partition);
+        // What was prepared is not refused any more: no collection is too large for it.
+        let mut writer = EntryWriter::new(view, batch, u64::MAX);
+        for key in keys {
+            let prepared = PreparedKey { transaction, item_key: key }.encode();
+            let Some(row) = view.get(&prepared)? else { continue };
+            let present = view.get(key)?;
+            let change = (|| {
+                let old = item_of(present)?;
+                let new = match PreparedRow::decode(row.value)?.outcome {
+                    PreparedOutcome::Keep => old,
+                    PreparedOutcome::Put(item) => Some(ItemRef::new(item)?),
+                    PreparedOutcome::Delete => None,
+                };
+                Ok::<_, Error>((old, new))
+            })();
+            let ((old, new), Some(table)) = (match change {
+                Ok(change) => (change, table.as_deref()),
+                Err(error) => return Ok(Err(error)),
+            }) else {
+                continue;
+            };
+            let change = ItemChange { table, key, old, new, cause: Cause::Client };
+            if let Err(error) = writer.change(&change)? {
+                return Ok(Err(error));
+            }
+        }
+        let work = writer.finish();
+        for key in keys {
+            batch.delete(&PreparedKey { transaction, item_key: key }.encode());
+        }
+        Ok(Ok(work))
+    }
+
+    /// Takes back what was prepared. The items are free at once: what is logged behind is lost no later.
+    pub(super) async fn abort(&self, transaction: TransactionId) -> Result<(), Error> {
+        let (partitions, keys) = self.prepared(transaction);
+        let outcome = if partitions.is_empty() {
+            Ok(())
+        } else {
+            let written = self.store().write_together(&partitions, |_views, batches| {
+                for (batch, keys) in batches.iter_mut().zip(&keys) {
+                    keys.iter().for_each(|key| {
+                        batch.delete(&PreparedKey { transaction, item_key: key }.encode());
+                    });
+                }
+                Ok(())
+            });
+            // Rows that stay because nothing could be logged are taken back by the next start: there is no decision.
+            written.await.map(drop)
+        };
+        self.transactions().locks.borrow_mut().release(transaction);
+        Ok(outcome?)
+    }
+
+    /// This shard's partitions of a transaction, and the keys of the items that it has prepared in each.
+    fn prepared(&self, transaction: TransactionId) -> (Vec<Partition>, Vec<Vec<Rc<[u8]>>>) {
+        let locks = self.transactions().locks.borrow();
+        let items = locks.prepared(transaction).map(|prepared| &prepared.items);
+        let open = items.into_iter().flatten().filter_map(|(id, keys)| {
+            // A dropped table took its items along.
+            Some((self.store().partition(*id)?, keys.clone()))
+        });
+        open.unzip()
+    }
+
+    /// The table that a partition belongs to, as it is now; `None` if it is being dropped.
+    fn table_of(&self, partition: &Partition) -> Option<std::sync::Arc<Table>> {
+        let number = partition.spec().table;
+        self.catalog().tables().find(|table| table.number == number).cloned()
+    }
+}
+
+/// What the commit of changes will take in the log.
+fn commit_bytes(batches: &[WriteBatch], works: &[EntryWork]) -> usize {
+    let logged: usize = batches.iter().map(WriteBatch::log_bytes).sum();
+    let delivered: usize = works.iter().map(EntryWork::bytes).sum();
+    logged + delivered
+}

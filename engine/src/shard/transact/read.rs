@@ -1,0 +1,154 @@
+//! TransactGetItems: several items as of one moment.
+//!
+//! One shard reads all of its items at once. Several shards are asked twice: if between two looks no item has changed
+//! and none was locked, all of them were so at the moment between the looks. A lock is held until what became of the
+//! item is durable, so that no shard shows a transaction that another one does not show yet.
+
+use std::{collections::BTreeMap, sync::Arc};
+
+use basalt_format::key_encoding::TAG_ITEM;
+use basalt_runtime::{ShardIndex, join_all, sometimes};
+use basalt_storage::{HybridTime, Partition, View};
+
+use crate::{
+    error::{Error, ValidationError},
+    operation::{GetItemOutput, size_bytes},
+    shard::{LocalEngine, items::item_of},
+    transaction::{PlannedRead, TRANSACT_REQUEST_BYTES_MAX, TransactGet, TransactGetOutput},
+};
+
+/// Pairs of looks before a transaction gives way to the writers of its items.
+const LOOKS_MAX: u32 = 10;
+
+/// The reads of one shard.
+type Part = Arc<Vec<PlannedRead>>;
+
+/// One item at one moment, by its place in the request.
+struct Look {
+    at: usize,
+    seen: Result<Seen, Error>,
+}
+
+/// An item that no transaction holds.
+struct Seen {
+    version: Version,
+    output: GetItemOutput,
+    bytes: usize,
+}
+
+/// Tells whether an item may have changed between two looks.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Version {
+    /// There, as it was written then.
+    Present(HybridTime),
+    /// Not there; an item of its partition was last deleted then.
+    Absent(HybridTime),
+}
+
+impl LocalEngine {
+    /// Reads several items as of one moment.
+    pub async fn transact_get(&self, request: TransactGet) -> Result<TransactGetOutput, Error> {
+        let reads = request.plan(&self.catalog())?;
+        let count = reads.len();
+        let mut parts: BTreeMap<ShardIndex, Vec<PlannedRead>> = BTreeMap::new();
+        for read in reads {
+            parts.entry(self.owner(read.plan.place.partition())).or_default().push(read);
+        }
+        let parts: Vec<(ShardIndex, Part)> =
+            parts.into_iter().map(|(shard, reads)| (shard, Arc::new(reads))).collect();
+        let mut changed = Vec::new();
+        for _attempt in 0..LOOKS_MAX {
+            let seen = or_reasons(count, self.look_everywhere(&parts).await?)?;
+            if parts.len() == 1 {
+                return output(seen);
+            }
+            let again = or_reasons(count, self.look_everywhere(&parts).await?)?;
+            changed = changes(&seen, &again);
+            if changed.is_empty() {
+                return output(again);
+            }
+            sometimes!("transactional read looks again");
+        }
+        Err(Error::canceled(count, changed.into_iter().map(|at| (at, Error::TransactionConflict))))
+    }
+
+    async fn look_everywhere(&self, parts: &[(ShardIndex, Part)]) -> Result<Vec<Look>, Error> {
+        let looking = parts.iter().map(|(shard, part)| {
+            let part = Arc::clone(part);
+            self.run_on(*shard, move |shard| async move { shard.look(&part).await })
+        });
+        let mut looks = Vec::new();
+        for part in join_all(looking).await {
+            looks.extend(part?);
+        }
+        looks.sort_unstable_by_key(|look| look.at);
+        Ok(looks)
+    }
+
+    /// Looks at this shard's items, all at one moment.
+    async fn look(&self, reads: &[PlannedRead]) -> Result<Vec<Look>, Error> {
+        let mut partitions: Vec<Partition> = Vec::new();
+        let mut places = Vec::with_capacity(reads.len());
+        for read in reads {
+            let partition = self.partition(&read.plan.place.table, read.plan.place.hash)?;
+            let known = partitions.iter().position(|known| known.id() == partition.id());
+            places.push(known.unwrap_or(partitions.len()));
+            if known.is_none() {
+                partitions.push(partition);
+            }
+        }
+        let looking = self.store().read_together(&partitions, |views| {
+            let looks = reads.iter().zip(&places).map(|(read, &place)| {
+                let seen = self.look_at(read, &partitions[place], &views[place])?;
+                Ok(Look { at: read.at, seen })
+            });
+            looks.collect()
+        });
+        Ok(looking.await?)
+    }
+
+    fn look_at(
+        &self,
+        read: &PlannedRead,
+        partition: &Partition,
+        view: &View<'_>,
+    ) -> Result<Result<Seen, Error>, basalt_storage::Stop> {
+        let key = read.plan.place.key.as_bytes();
+        if let Err(conflict) = self.check_unlocked(partition.id(), key) {
+            return Ok(Err(conflict));
+        }
+        let row = view.get(key)?;
+        let version = match &row {
+            Some(row) => Version::Present(row.last_write),
+            None => Version::Absent(partition.last_delete(TAG_ITEM)),
+        };
+        Ok(item_of(row)
+            .and_then(|item| Ok(Seen { version, output: read.plan.answer(item)?, bytes: size_bytes(item)? })))
+    }
+}
+
+/// What was seen, or why the reads cannot be answered.
+fn or_reasons(count: usize, looks: Vec<Look>) -> Result<Vec<Seen>, Error> {
+    let (mut seen, mut reasons) = (Vec::with_capacity(looks.len()), Vec::new());
+    for look in looks {
+        match look.seen {
+            Ok(one) => seen.push(one),
+            Err(reason) if reason.is_cancellation_reason() => reasons.push((look.at, reason)),
+            Err(failure) => return Err(failure),
+        }
+    }
+    if reasons.is_empty() { Ok(seen) } else { Err(Error::canceled(count, reasons)) }
+}
+
+/// The places of the items that may have changed between two looks.
+fn changes(seen: &[Seen], again: &[Seen]) -> Vec<usize> {
+    let pairs = seen.iter().zip(again).enumerate();
+    pairs.filter(|(_, (seen, again))| seen.version != again.version).map(|(at, _)| at).collect()
+}
+
+fn output(seen: Vec<Seen>) -> Result<TransactGetOutput, Error> {
+    if seen.iter().map(|seen| seen.bytes).sum::<usize>() > TRANSACT_REQUEST_BYTES_MAX {
+        return Err(ValidationError::TransactionTooLarge.into());
+    }
+    Ok(TransactGetOutput { reads: seen.into_iter().map(|seen| seen.output).collect() })
+}
