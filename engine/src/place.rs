@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use basalt_model::{Item, KeyBytes, KeyValue, Value};
+use basalt_model::{IndexKeyCodec, Item, KeyBytes, KeyValue, Value};
 use basalt_runtime::ShardIndex;
 
 use crate::{
@@ -56,8 +56,22 @@ impl Catalog {
     /// The shard that owns what a query asks for, as far as the query is sound.
     pub(crate) fn owner_of_query(&self, query: &Query, shard_count: u16) -> Option<ShardIndex> {
         let table = self.table(&query.table_name)?;
-        let condition = query.key_conditions.bind(table.schema()).ok()?;
-        Some(table.partition_of(table.keys.hash(&condition.partition)).owner(shard_count))
+        let conditions = &query.key_conditions;
+        let hash_in = |keys: &IndexKeyCodec| {
+            let condition = conditions.bind_index(keys.schema()).ok()?;
+            Some(keys.hash(&condition.partition))
+        };
+        let partition = match query.index_name.as_deref() {
+            None => {
+                let condition = conditions.bind(table.schema()).ok()?;
+                table.partition_of(table.keys.hash(&condition.partition))
+            }
+            Some(name) => match table.global_index(name) {
+                Some(index) => index.partition_of(hash_in(&index.keys)?),
+                None => table.partition_of(hash_in(&table.local_index(name)?.keys)?),
+            },
+        };
+        Some(partition.owner(shard_count))
     }
 
     /// The shard that owns the items of a partition key, if the table is known and the value may be one.

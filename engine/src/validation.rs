@@ -50,6 +50,34 @@ pub enum ValidationError {
         /// The index asked for.
         index_name: String,
     },
+    /// A strongly consistent read of a global index.
+    #[error("Consistent reads are not supported on global secondary indexes")]
+    ConsistentReadOfGlobalIndex,
+    /// Whole items are wanted of a global index that does not hold them.
+    #[error(
+        "One or more parameter values were invalid: Select type ALL_ATTRIBUTES is not supported for global secondary \
+         index {index_name} because its projection type is not ALL"
+    )]
+    AllAttributesOfGlobalIndex {
+        /// The index.
+        index_name: String,
+    },
+    /// A projection of attributes that a global index does not hold.
+    #[error(
+        "One or more parameter values were invalid: Global secondary index {index_name} does not project [{attributes}]"
+    )]
+    NotProjected {
+        /// The index.
+        index_name: String,
+        /// The attributes, as they are listed.
+        attributes: String,
+    },
+    /// A read of a global index that is still being filled.
+    #[error("Cannot read from backfilling global secondary index: {index_name}")]
+    IndexBackfilling {
+        /// The index.
+        index_name: String,
+    },
     /// What is wrong with the key of an item or a request.
     #[error(transparent)]
     Key(#[from] KeyError),

@@ -87,8 +87,9 @@ impl TableDraft {
         };
         let global_indexes = definition.global_indexes.iter().map(&mut numbered).collect();
         let local_indexes = definition.local_indexes.iter().enumerate();
-        let local_indexes =
-            local_indexes.map(|(position, index)| LocalIndex::new(position, index, &keys)).collect();
+        let local_indexes = local_indexes
+            .map(|(position, index)| Arc::new(LocalIndex::new(position, index, &keys)))
+            .collect();
         Table {
             name: Arc::clone(&definition.name),
             id: self.id,

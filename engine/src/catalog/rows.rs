@@ -77,7 +77,7 @@ pub(super) fn table_row(table: &Table) -> Row {
         partition_key: schema.partition.name.clone(),
         sort_key: schema.sort.as_ref().map(|sort| sort.name.clone()),
         tags: settings.tags.clone(),
-        local_indexes: table.local_indexes.iter().map(index_rows::local_to_row).collect(),
+        local_indexes: table.local_indexes.iter().map(|index| index_rows::local_to_row(index)).collect(),
         global_indexes: table.global_indexes.iter().map(|index| index_rows::global_to_row(index)).collect(),
         streams: table.streams.iter().map(stream_to_row).collect(),
         time_to_live: table.time_to_live.as_deref().map(str::to_owned),
@@ -104,9 +104,12 @@ pub(super) fn decode_table(name: String, value: &[u8]) -> Result<Table, DecodeEr
         tags: row.tags.clone(),
     };
     let keys = KeyCodec::new(schema, &row.hash_secret);
-    let local_indexes = row.local_indexes.iter().enumerate();
-    let local_indexes =
-        local_indexes.map(|(position, part)| index_rows::local_of_row(position, part, &row, &keys)).collect();
+    let local_indexes = row
+        .local_indexes
+        .iter()
+        .enumerate()
+        .map(|(position, part)| Arc::new(index_rows::local_of_row(position, part, &row, &keys)));
+    let local_indexes = local_indexes.collect();
     let global_indexes = row.global_indexes.iter();
     let global_indexes = global_indexes.map(|part| Arc::new(index_rows::global_of_row(part, &row, &keys)));
     let global_indexes = global_indexes.collect();

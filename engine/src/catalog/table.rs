@@ -23,7 +23,7 @@ pub(crate) struct Table {
     pub(crate) keys: KeyCodec,
     pub(crate) settings: TableSettings,
     /// In the order of their tags.
-    pub(crate) local_indexes: Vec<LocalIndex>,
+    pub(crate) local_indexes: Vec<Arc<LocalIndex>>,
     /// In the order of their making.
     pub(crate) global_indexes: Vec<Arc<GlobalIndex>>,
     /// Oldest first; only the last may be enabled.
@@ -73,7 +73,7 @@ impl Table {
     }
 
     /// The local index of this name.
-    pub(crate) fn local_index(&self, name: &str) -> Option<&LocalIndex> {
+    pub(crate) fn local_index(&self, name: &str) -> Option<&Arc<LocalIndex>> {
         self.local_indexes.iter().find(|index| *index.name == *name)
     }
 

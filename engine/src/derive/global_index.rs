@@ -1,6 +1,7 @@
 //! Global secondary indexes: their rows lie in partitions of their own, so what changes in them is sent there.
 
 use basalt_format::DecodeError;
+use basalt_model::ItemRef;
 
 use super::{
     ItemChange,
@@ -22,12 +23,10 @@ pub(crate) struct IndexChange {
     pub(crate) row: Option<Vec<u8>>,
 }
 
-/// An item's entry in a global index, if it has one.
-pub(crate) fn entry(
-    index: &GlobalIndex,
-    item: basalt_model::ItemRef<'_>,
-) -> Result<Option<IndexEntry>, DecodeError> {
-    IndexEntry::of(&index.keys, &index.stored, item)
+/// The row that an index holds of an item, if it holds it at all: what brings an item into an index from after it.
+pub(crate) fn index_row(index: &GlobalIndex, item: ItemRef<'_>) -> Result<Option<IndexChange>, DecodeError> {
+    let entry = IndexEntry::of(&index.keys, &index.stored, item)?;
+    Ok(entry.map(|entry| stored_row(index.number, entry)))
 }
 
 /// How an item's change changes the global indexes of its table; counts what that uses.
@@ -51,7 +50,10 @@ fn push_changes(index_number: u64, delta: IndexDelta, changes: &mut Vec<IndexCha
         changes.push(IndexChange { index_number, row_key: key.into_bytes(), row: None });
     }
     if let Some(entry) = delta.stored {
-        let row = Some(entry.row.into_bytes());
-        changes.push(IndexChange { index_number, row_key: entry.key.into_bytes(), row });
+        changes.push(stored_row(index_number, entry));
     }
+}
+
+fn stored_row(index_number: u64, entry: IndexEntry) -> IndexChange {
+    IndexChange { index_number, row_key: entry.key.into_bytes(), row: Some(entry.row.into_bytes()) }
 }

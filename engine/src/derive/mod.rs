@@ -20,8 +20,7 @@ mod local_index;
 
 pub(crate) use check::{check_index_keys, check_updated_index_keys, is_too_large_with_indexes};
 pub(crate) use entry_writer::{EntryWork, EntryWriter, WriteReport};
-pub(crate) use global_index::{IndexChange, entry};
-pub(crate) use index_entry::IndexEntry;
+pub(crate) use global_index::{IndexChange, index_row};
 
 use basalt_model::ItemRef;
 

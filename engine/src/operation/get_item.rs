@@ -61,7 +61,7 @@ impl GetPlan {
     ) -> Result<Self, Error> {
         let place = ItemPlace::of_key(catalog.expect(table_name)?, key)?;
         if let Some(projection) = &projection {
-            key_paths::check_projection(place.table.schema(), projection)?;
+            key_paths::check_projection(&place.table, projection)?;
         }
         Ok(Self { place, projection, consistency })
     }

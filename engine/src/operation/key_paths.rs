@@ -1,36 +1,40 @@
 //! What expressions may not do with the key attributes of the table that they turn out to be for.
 
 use basalt_model::{
-    DocumentPath, KeySchema,
+    DocumentPath, KeyAttribute,
     expression::{Condition, Projection, SchemaError, Update, check_filter_names, check_key_paths},
 };
 
+use crate::catalog::Table;
+
 /// Refuses a projection of something inside of a key attribute.
-pub(super) fn check_projection(schema: &KeySchema, projection: &Projection) -> Result<(), SchemaError> {
-    check(schema, &projection.paths().iter().collect::<Vec<_>>())
+pub(super) fn check_projection(table: &Table, projection: &Projection) -> Result<(), SchemaError> {
+    check(table, &projection.paths().iter().collect::<Vec<_>>())
 }
 
 /// Refuses a scan's filter on something inside of a key attribute.
-pub(super) fn check_scan_filter(schema: &KeySchema, filter: &Condition) -> Result<(), SchemaError> {
-    check(schema, &filter.paths())
+pub(super) fn check_scan_filter(table: &Table, filter: &Condition) -> Result<(), SchemaError> {
+    check(table, &filter.paths())
 }
 
-/// Refuses a query's filter on a key attribute, which belongs into the key condition.
-pub(super) fn check_query_filter(schema: &KeySchema, filter: &Condition) -> Result<(), SchemaError> {
-    check_filter_names(filter, names(schema))
+/// Refuses a query's filter on an attribute of the key that is queried, which belongs into the key condition.
+pub(super) fn check_query_filter<'a>(
+    queried_key: impl Iterator<Item = &'a KeyAttribute>,
+    filter: &Condition,
+) -> Result<(), SchemaError> {
+    check_filter_names(filter, queried_key.map(name))
 }
 
 /// Refuses an update of a key attribute, or one that looks inside of it.
-pub(super) fn check_update(schema: &KeySchema, update: &Update) -> Result<(), SchemaError> {
-    update.check_key_attributes(names(schema))?;
-    check(schema, &update.paths())
+pub(super) fn check_update(table: &Table, update: &Update) -> Result<(), SchemaError> {
+    update.check_key_attributes(table.schema().attributes().map(name))?;
+    check(table, &update.paths())
 }
 
-fn check(schema: &KeySchema, paths: &[&DocumentPath]) -> Result<(), SchemaError> {
-    let no_index_keys = [];
-    check_key_paths(paths, names(schema), no_index_keys)
+fn check(table: &Table, paths: &[&DocumentPath]) -> Result<(), SchemaError> {
+    check_key_paths(paths, table.schema().attributes().map(name), table.index_key_attributes().map(name))
 }
 
-fn names(schema: &KeySchema) -> impl Iterator<Item = &str> {
-    schema.attributes().map(|attribute| attribute.name.as_str())
+fn name(attribute: &KeyAttribute) -> &str {
+    &attribute.name
 }

@@ -1,16 +1,19 @@
 //! The result page of Query and Scan: how much is read for it, and what is kept of that.
 
-use std::sync::Arc;
-
 use basalt_model::{
-    CapacityUnits, Consistency, EncodedItem, Item, ItemRef, KeyBytesRange, KeySchema,
+    CapacityUnits, Consistency, EncodedItem, Item, ItemRef, KeyBytesRange,
     expression::{Condition, Projection},
 };
 use basalt_storage::{Direction, KeyRange};
 
-use super::{ConsumedCapacity, get_item::project, key_paths};
+use super::{
+    ConsumedCapacity,
+    get_item::project,
+    key_paths,
+    page_source::{Fetching, PageSource},
+};
 use crate::{
-    catalog::{Table, TablePartition, partitions_within},
+    catalog::TablePartition,
     error::{Error, ValidationError},
 };
 
@@ -49,13 +52,15 @@ pub struct ResultPage {
 /// Which rows a page is made of, and what is done with each.
 #[derive(Debug)]
 pub(crate) struct PagePlan {
-    pub(crate) table: Arc<Table>,
+    pub(crate) source: PageSource,
     /// The rows, if the page were large enough.
     pub(crate) range: KeyBytesRange,
     /// First and last hash of the keys in the range.
     pub(crate) hashes: (u64, u64),
     pub(crate) direction: Direction,
     pub(crate) reading: RowReading,
+    /// Which rows' items are fetched from the table.
+    pub(crate) fetching: Fetching,
 }
 
 /// What is done with each row, and with how many.
@@ -74,28 +79,43 @@ impl RowReading {
         if self.limit == Some(0) { Err(ValidationError::LimitIsZero.into()) } else { Ok(()) }
     }
 
-    /// Checks the projection's paths against the table's keys.
-    pub(crate) fn check_projection(&self, schema: &KeySchema) -> Result<(), Error> {
+    /// Checks the projection's paths against the keys, and whether the source has them.
+    pub(crate) fn check_projection(&self, source: &PageSource) -> Result<(), Error> {
         if let Some(projection) = &self.projection {
-            key_paths::check_projection(schema, projection)?;
+            key_paths::check_projection(source.table(), projection)?;
+        }
+        source.check_projected(self.projection.as_ref())
+    }
+
+    /// Checks a query's filter, which must leave the attributes of the queried key to the key condition.
+    pub(crate) fn check_filter_of_query(&self, source: &PageSource) -> Result<(), Error> {
+        if let Some(filter) = &self.filter {
+            key_paths::check_query_filter(source.key_attributes(), filter)?;
         }
         Ok(())
     }
 
-    /// Checks a query's filter, which must leave the key attributes to the key condition.
-    pub(crate) fn check_filter_of_query(&self, schema: &KeySchema) -> Result<(), Error> {
+    /// Checks the paths of a scan's filter against the keys.
+    pub(crate) fn check_filter_of_scan(&self, source: &PageSource) -> Result<(), Error> {
         if let Some(filter) = &self.filter {
-            key_paths::check_query_filter(schema, filter)?;
+            key_paths::check_scan_filter(source.table(), filter)?;
         }
         Ok(())
     }
 
-    /// Checks the paths of a scan's filter against the table's keys.
-    pub(crate) fn check_filter_of_scan(&self, schema: &KeySchema) -> Result<(), Error> {
-        if let Some(filter) = &self.filter {
-            key_paths::check_scan_filter(schema, filter)?;
+    /// Which rows' items must be fetched from the table.
+    pub(crate) fn fetching(&self, source: &PageSource) -> Fetching {
+        let filter_paths = self.filter.as_ref().map(Condition::paths).unwrap_or_default();
+        let filter_names: Vec<&str> = filter_paths.iter().map(|path| path.name.as_str()).collect();
+        source.fetching(self.select, self.projection.as_ref(), &filter_names)
+    }
+
+    /// Whether an item passes the filter.
+    pub(crate) fn admits(&self, item: ItemRef<'_>) -> Result<bool, Error> {
+        match &self.filter {
+            Some(filter) => Ok(filter.matches(Some(item))?),
+            None => Ok(true),
         }
-        Ok(())
     }
 }
 
@@ -103,7 +123,7 @@ impl PagePlan {
     /// The partitions that hold rows of the range, in the order of their hashes.
     pub(crate) fn partitions(&self) -> impl Iterator<Item = &TablePartition> {
         let (first, last) = self.hashes;
-        partitions_within(&self.table.partitions, first, last)
+        self.source.partitions(first, last)
     }
 
     /// What is left of the range behind the last row that `part` has read.
@@ -121,16 +141,14 @@ impl PagePlan {
     pub(crate) fn finish(&self, rows: PageRows) -> Result<ResultPage, Error> {
         // A full page tells where it ended even if nothing follows, as DynamoDB's do.
         let ended_early = rows.is_full();
-        let last_evaluated_key = ended_early.then(|| self.table.keys.decode(&rows.last_key)).transpose()?;
+        let last_evaluated_key = ended_early.then(|| self.source.decode_key(&rows.last_key)).transpose()?;
+        let scanned = CapacityUnits::for_read(rows.scanned_bytes, self.reading.consistency);
         Ok(ResultPage {
             items: rows.items,
             count: rows.count,
             scanned_count: rows.scanned_count,
             last_evaluated_key,
-            capacity: ConsumedCapacity::of_table(CapacityUnits::for_read(
-                rows.scanned_bytes,
-                self.reading.consistency,
-            )),
+            capacity: self.source.capacity(scanned, rows.fetched),
         })
     }
 }
@@ -150,13 +168,23 @@ pub(crate) struct PageRows {
     count: u64,
     scanned_count: u64,
     scanned_bytes: usize,
+    /// What was used to fetch items from the table.
+    fetched: CapacityUnits,
     /// The key of the last row read; empty before the first.
     last_key: Vec<u8>,
 }
 
 impl PageRows {
     pub(crate) fn within(budget: PageBudget) -> Self {
-        Self { budget, items: Vec::new(), count: 0, scanned_count: 0, scanned_bytes: 0, last_key: Vec::new() }
+        Self {
+            budget,
+            items: Vec::new(),
+            count: 0,
+            scanned_count: 0,
+            scanned_bytes: 0,
+            fetched: CapacityUnits::ZERO,
+            last_key: Vec::new(),
+        }
     }
 
     /// What may be read beyond these rows.
@@ -173,19 +201,31 @@ impl PageRows {
         &self.last_key
     }
 
-    /// Takes in the next row.
-    pub(crate) fn take(&mut self, reading: &RowReading, key: &[u8], item: ItemRef<'_>) -> Result<(), Error> {
-        self.count_row(key, item.size_bytes()?);
-        if let Some(filter) = &reading.filter
-            && !filter.matches(Some(item))?
-        {
-            return Ok(());
-        }
+    /// Takes in the next row, which does not pass the filter.
+    pub(crate) fn skip(&mut self, key: &[u8], row: ItemRef<'_>) -> Result<(), Error> {
+        self.count_row(key, row.size_bytes()?);
+        Ok(())
+    }
+
+    /// Takes in the next row, whose item passes the filter.
+    pub(crate) fn take(
+        &mut self,
+        reading: &RowReading,
+        key: &[u8],
+        row: ItemRef<'_>,
+        item: ItemRef<'_>,
+    ) -> Result<(), Error> {
+        self.count_row(key, row.size_bytes()?);
         self.count += 1;
         if reading.select != Select::Count {
             self.items.push(project(item, reading.projection.as_ref())?);
         }
         Ok(())
+    }
+
+    /// Counts what it took to fetch an item from the table.
+    pub(crate) fn count_fetch(&mut self, units: CapacityUnits) {
+        self.fetched += units;
     }
 
     /// Adds the rows of the next partition, read within what these had left.
@@ -195,6 +235,7 @@ impl PageRows {
         self.count += next.count;
         self.scanned_count += next.scanned_count;
         self.scanned_bytes += next.scanned_bytes;
+        self.fetched += next.fetched;
         if next.scanned_count > 0 {
             self.last_key = next.last_key;
         }

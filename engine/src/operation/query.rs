@@ -1,9 +1,7 @@
 //! Query: the items of one partition key, in the order of their sort keys.
 
-use std::sync::Arc;
-
 use basalt_model::{
-    Consistency, Item,
+    Consistency, IndexKeyCodec, Item, KeyBytes, KeyBytesRange,
     expression::{Condition, KeyConditions, Projection},
 };
 use basalt_storage::Direction;
@@ -11,11 +9,12 @@ use basalt_storage::Direction;
 use super::{
     ResultPage, Select,
     page::{PagePlan, RowReading},
+    page_source::PageSource,
     start_key,
 };
 use crate::{
-    catalog::Catalog,
-    error::{Error, ValidationError},
+    catalog::{Catalog, Table},
+    error::Error,
 };
 
 /// In which direction of the sort key a query goes.
@@ -106,33 +105,73 @@ impl Query {
             limit: self.limit,
         };
         reading.check_limit()?;
+        if self.index_name.is_none() {
+            self.key_conditions.check_count_of_table()?;
+        }
         let table = catalog.expect(&self.table_name)?;
-        refuse_index(self.index_name)?;
-        let start = match &self.exclusive_start_key {
-            Some(key) => Some((key, start_key::of_query(table, key)?)),
-            None => None,
+        let source = PageSource::of_request(table, self.index_name, self.select, self.consistency)?;
+        let start_key = self.exclusive_start_key.as_ref();
+        let target = match &source {
+            PageSource::Table(table) => target_in_table(table, &self.key_conditions, start_key)?,
+            PageSource::LocalIndex(_, index) => {
+                target_in_index(&index.keys, &self.key_conditions, start_key)?
+            }
+            PageSource::GlobalIndex(_, index) => {
+                target_in_index(&index.keys, &self.key_conditions, start_key)?
+            }
         };
-        let condition = self.key_conditions.bind(table.schema())?;
-        let mut range = table.keys.query_range(&condition.partition, condition.sort.as_ref());
-        if let Some((key, key_bytes)) = start {
-            start_key::check_within_query(table, key, &key_bytes, &condition)?;
-            start_key::resume_behind(&mut range, key_bytes, self.direction);
-        }
-        reading.check_projection(table.schema())?;
+        reading.check_projection(&source)?;
         match self.filter_names {
-            FilterNames::NotKeys => reading.check_filter_of_query(table.schema())?,
-            FilterNames::Any => reading.check_filter_of_scan(table.schema())?,
+            FilterNames::NotKeys => reading.check_filter_of_query(&source)?,
+            FilterNames::Any => reading.check_filter_of_scan(&source)?,
         }
-        let hash = table.keys.hash(&condition.partition);
+        let Target { mut range, hash, start } = target;
+        if let Some(start) = start {
+            start_key::resume_behind(&mut range, start, self.direction);
+        }
+        let fetching = reading.fetching(&source);
         let direction = self.direction.into();
-        Ok(PagePlan { table: Arc::clone(table), range, hashes: (hash, hash), direction, reading })
+        Ok(PagePlan { source, range, hashes: (hash, hash), direction, reading, fetching })
     }
 }
 
-/// Tables have no indexes yet, so none of any name is found.
-pub(super) fn refuse_index(index_name: Option<String>) -> Result<(), Error> {
-    match index_name {
-        Some(index_name) => Err(ValidationError::IndexNotFound { index_name }.into()),
-        None => Ok(()),
+/// What a query is after.
+struct Target {
+    /// The keys that meet its conditions.
+    range: KeyBytesRange,
+    /// The hash of all of them.
+    hash: u64,
+    /// Where it goes on.
+    start: Option<KeyBytes>,
+}
+
+fn target_in_table(
+    table: &Table,
+    conditions: &KeyConditions,
+    start_key: Option<&Item>,
+) -> Result<Target, Error> {
+    let start = start_key.map(|key| Ok::<_, Error>((key, start_key::of_query(table, key)?))).transpose()?;
+    let condition = conditions.bind(table.schema())?;
+    if let Some((key, key_bytes)) = &start {
+        start_key::check_within_query(table, key, key_bytes, &condition)?;
     }
+    Ok(Target {
+        range: table.keys.query_range(&condition.partition, condition.sort.as_ref()),
+        hash: table.keys.hash(&condition.partition),
+        start: start.map(|(_, key_bytes)| key_bytes),
+    })
+}
+
+fn target_in_index(
+    keys: &IndexKeyCodec,
+    conditions: &KeyConditions,
+    start_key: Option<&Item>,
+) -> Result<Target, Error> {
+    let start = start_key.map(|key| start_key::of_index(keys, key)).transpose()?;
+    let condition = conditions.bind_index(keys.schema())?;
+    let range = keys.query_range(&condition);
+    if let Some(key_bytes) = &start {
+        start_key::check_within_index_query(keys, key_bytes, &condition, &range)?;
+    }
+    Ok(Target { range, hash: keys.hash(&condition.partition), start })
 }

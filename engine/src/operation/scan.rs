@@ -1,18 +1,16 @@
 //! Scan: every item of a table, in the order of the hashes of their partition keys.
 
-use std::sync::Arc;
-
 use basalt_model::{
     Consistency, Item, ScanSegment,
     expression::{Condition, Projection},
-    key::item_range,
 };
 use basalt_storage::Direction;
 
 use super::{
     ResultPage, Select,
     page::{PagePlan, RowReading},
-    query::{ScanDirection, refuse_index},
+    page_source::PageSource,
+    query::ScanDirection,
     start_key,
 };
 use crate::{
@@ -79,17 +77,18 @@ impl Scan {
             total_segments: self.segment.total_segments,
         })?;
         let table = catalog.expect(&self.table_name)?;
-        refuse_index(self.index_name)?;
+        let source = PageSource::of_request(table, self.index_name, self.select, self.consistency)?;
         let (mut first_hash, last_hash) = hashes;
-        let mut range = item_range(first_hash, last_hash);
+        let mut range = source.hash_range(first_hash, last_hash);
         if let Some(key) = &self.exclusive_start_key {
-            let key = start_key::of_scan(table, key, self.segment, hashes)?;
+            let key = start_key::of_scan(&source, key)?;
+            start_key::check_within_segment(&key, self.segment, hashes)?;
             first_hash = key.hash();
             start_key::resume_behind(&mut range, key, ScanDirection::Forward);
         }
-        reading.check_projection(table.schema())?;
-        reading.check_filter_of_scan(table.schema())?;
-        let hashes = (first_hash, last_hash);
-        Ok(PagePlan { table: Arc::clone(table), range, hashes, direction: Direction::Forward, reading })
+        reading.check_projection(&source)?;
+        reading.check_filter_of_scan(&source)?;
+        let (hashes, fetching) = ((first_hash, last_hash), reading.fetching(&source));
+        Ok(PagePlan { source, range, hashes, direction: Direction::Forward, reading, fetching })
     }
 }

@@ -1,8 +1,11 @@
 //! ExclusiveStartKey: where a page goes on, and what must be true of it.
 
-use basalt_model::{Item, KeyBytes, KeyError, KeyValue, ScanSegment, expression::KeyCondition};
+use basalt_model::{
+    IndexKeyCodec, IndexKeyCondition, Item, KeyBytes, KeyBytesRange, KeyError, KeyValue, ScanSegment,
+    expression::KeyCondition,
+};
 
-use super::query::ScanDirection;
+use super::{page_source::PageSource, query::ScanDirection};
 use crate::{
     catalog::Table,
     error::{Error, ValidationError},
@@ -40,28 +43,54 @@ pub(super) fn check_within_query(
     if same_partition_key { Ok(()) } else { Err(ValidationError::QueryCannotRestart.into()) }
 }
 
-/// The start key of a scan of one segment.
-pub(super) fn of_scan(
-    table: &Table,
-    key: &Item,
+/// The start key of a query or scan of an index: exactly the attributes of the index's key and of the table's.
+pub(super) fn of_index(keys: &IndexKeyCodec, key: &Item) -> Result<KeyBytes, Error> {
+    keys.encode_start_key(key).map_err(|_misfit| ValidationError::StartKeyInvalid.into())
+}
+
+/// Refuses a start key that the query of an index would not have come to.
+pub(super) fn check_within_index_query(
+    keys: &IndexKeyCodec,
+    key_bytes: &KeyBytes,
+    condition: &IndexKeyCondition,
+    range: &KeyBytesRange,
+) -> Result<(), Error> {
+    if !keys.partition_range(&condition.partition).contains(key_bytes.as_bytes()) {
+        return Err(ValidationError::StartKeyOutsideQuery.into());
+    }
+    if !range.contains(key_bytes.as_bytes()) {
+        return Err(ValidationError::StartKeyOutsideRange.into());
+    }
+    Ok(())
+}
+
+/// The start key of a scan.
+pub(super) fn of_scan(source: &PageSource, key: &Item) -> Result<KeyBytes, Error> {
+    match source {
+        PageSource::Table(table) => table
+            .keys
+            .encode_key(key)
+            .map_err(|reason: KeyError| ValidationError::StartKeyNotAKey { reason }.into()),
+        PageSource::LocalIndex(_, index) => of_index(&index.keys, key),
+        PageSource::GlobalIndex(_, index) => of_index(&index.keys, key),
+    }
+}
+
+/// Refuses a start key of another segment than the scan's, whose hashes are `hashes`.
+pub(super) fn check_within_segment(
+    key: &KeyBytes,
     segment: ScanSegment,
     hashes: (u64, u64),
-) -> Result<KeyBytes, Error> {
-    let key =
-        table.keys.encode_key(key).map_err(|reason: KeyError| ValidationError::StartKeyNotAKey { reason })?;
-    if !(hashes.0..=hashes.1).contains(&key.hash()) {
-        let ScanSegment { segment, total_segments } = segment;
-        return Err(ValidationError::StartKeyOutsideSegment { total_segments, segment }.into());
+) -> Result<(), Error> {
+    if (hashes.0..=hashes.1).contains(&key.hash()) {
+        return Ok(());
     }
-    Ok(key)
+    let ScanSegment { segment, total_segments } = segment;
+    Err(ValidationError::StartKeyOutsideSegment { total_segments, segment }.into())
 }
 
 /// Cuts a range down to what follows `key` in `direction`.
-pub(super) fn resume_behind(
-    range: &mut basalt_model::KeyBytesRange,
-    key: KeyBytes,
-    direction: ScanDirection,
-) {
+pub(super) fn resume_behind(range: &mut KeyBytesRange, key: KeyBytes, direction: ScanDirection) {
     match direction {
         // The least key behind this one is the same with one more zero byte.
         ScanDirection::Forward => range.start = [key.as_bytes(), &[0]].concat(),

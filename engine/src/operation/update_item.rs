@@ -71,7 +71,7 @@ impl UpdateItem {
             Some(update) => update,
             None => Update::new(Vec::new())?,
         };
-        key_paths::check_update(place.table.schema(), &update)?;
+        key_paths::check_update(&place.table, &update)?;
         let guard =
             Guard { condition: self.condition, on_failure: self.return_values_on_condition_check_failure };
         let key_bytes = self.key.size_bytes();

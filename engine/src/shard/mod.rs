@@ -34,7 +34,7 @@ use tables::CATALOG_SHARD;
 use transact::Transactions;
 
 use crate::{
-    catalog::{Catalog, CatalogWriter, Table, TablePartition},
+    catalog::{Catalog, CatalogWriter, GlobalIndex, Table, TablePartition},
     error::Error,
 };
 
@@ -214,16 +214,32 @@ impl LocalEngine {
     }
 
     /// The partition of `table` that holds `hash`; it must be this shard's.
-    ///
-    /// A partition needs nothing of its own until its first write, so a new table's comes to be here, when it is
-    /// first asked for; unless the table has been dropped meanwhile.
     pub(crate) fn partition(&self, table: &Table, hash: u64) -> Result<Partition, Error> {
-        let place = table.partition_of(hash);
+        self.open_partition(table, table.number, table.partition_of(hash))
+    }
+
+    /// The partition of a global index of `table` that holds `hash`; it must be this shard's.
+    pub(crate) fn index_partition(
+        &self,
+        table: &Table,
+        index: &GlobalIndex,
+        hash: u64,
+    ) -> Result<Partition, Error> {
+        self.open_partition(table, index.number, index.partition_of(hash))
+    }
+
+    /// A partition of the table or index with this number.
+    ///
+    /// A partition needs nothing of its own until its first write, so a new one's comes to be here, when it is first
+    /// asked for; unless it has been dropped meanwhile.
+    fn open_partition(&self, table: &Table, number: u64, place: &TablePartition) -> Result<Partition, Error> {
         if let Some(open) = self.state.store.partition(place.id) {
             return Ok(open);
         }
-        self.current(table)?;
-        Ok(self.state.store.create_partition(table.spec_of(table.number, place, None)))
+        if !self.current(table)?.all_partitions().any(|(_, known)| known.id == place.id) {
+            return Err(Error::TableNotFound { table_name: table.name.to_string() });
+        }
+        Ok(self.state.store.create_partition(table.spec_of(number, place, None)))
     }
 }
 

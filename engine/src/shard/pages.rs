@@ -2,13 +2,17 @@
 
 use std::sync::Arc;
 
-use basalt_model::ItemRef;
-use basalt_storage::{Stop, View};
+use basalt_format::DecodeError;
+use basalt_model::{CapacityUnits, ItemRef, KeyBytes};
+use basalt_storage::{Row, Stop, View};
 
-use super::LocalEngine;
+use super::{LocalEngine, items::item_of};
 use crate::{
     error::Error,
-    operation::{PageBudget, PagePlan, PageRows, Query, QueryOutput, ResultPage, Scan, ScanOutput},
+    operation::{
+        Fetching, PageBudget, PagePlan, PageRows, PageSource, Query, QueryOutput, ResultPage, Scan,
+        ScanOutput,
+    },
 };
 
 /// A page gives way to the shard's other tasks after this many rows, or when the task's time is up.
@@ -54,7 +58,10 @@ impl LocalEngine {
 
     /// Reads the plan's rows of this shard's partition that holds `hash`, within the budget.
     async fn read_rows(&self, plan: &PagePlan, hash: u64, budget: PageBudget) -> Result<PageRows, Error> {
-        let partition = self.partition(&plan.table, hash)?;
+        let partition = match &plan.source {
+            PageSource::Table(table) | PageSource::LocalIndex(table, _) => self.partition(table, hash)?,
+            PageSource::GlobalIndex(table, index) => self.index_partition(table, index, hash)?,
+        };
         let mut rows = PageRows::within(budget);
         loop {
             // A run that stops for a missing page has kept what it read: the next one goes on behind it.
@@ -76,8 +83,7 @@ impl LocalEngine {
         let mut cursor = view.cursor(plan.rest(&last_key), plan.direction);
         for read in 1.. {
             let Some((key, row)) = cursor.next()? else { return Ok(Ok(Pause::Done)) };
-            let taken = ItemRef::new(row.value).map_err(Error::from);
-            if let Err(error) = taken.and_then(|item| rows.take(&plan.reading, key, item)) {
+            if let Err(error) = read_row(plan, view, key, row, rows)? {
                 return Ok(Err(error));
             }
             if rows.is_full() {
@@ -94,4 +100,48 @@ impl LocalEngine {
         rows_read >= ROWS_BETWEEN_YIELDS
             || rows_read.is_multiple_of(ROWS_BETWEEN_CLOCKS) && self.handle().budget_is_spent()
     }
+}
+
+/// Takes in one row. The table's row, if it is needed, is read of the same view: it is there, and as the index has it.
+fn read_row(
+    plan: &PagePlan,
+    view: &View<'_>,
+    key: &[u8],
+    row: Row<'_>,
+    rows: &mut PageRows,
+) -> Result<Result<(), Error>, Stop> {
+    let reading = &plan.reading;
+    let judged = ItemRef::new(row.value).map_err(Error::from).and_then(|row| {
+        // A filter on what the index lacks is judged by the item.
+        Ok((row, plan.fetching == Fetching::Filtered || reading.admits(row)?))
+    });
+    let (row, is_wanted) = match judged {
+        Ok(judged) => judged,
+        Err(error) => return Ok(Err(error)),
+    };
+    if !is_wanted {
+        return Ok(rows.skip(key, row));
+    }
+    if plan.fetching == Fetching::Never {
+        return Ok(rows.take(reading, key, row, row));
+    }
+    let item_key = match item_key(plan, key) {
+        Ok(item_key) => item_key,
+        Err(error) => return Ok(Err(error)),
+    };
+    let fetched = view.get(item_key.as_bytes())?;
+    Ok(item_of(fetched).and_then(|item| {
+        let item = item.ok_or(DecodeError::NotCanonical {
+            what: "local index",
+            rule: "every entry of a local index is of an item",
+        })?;
+        rows.count_fetch(CapacityUnits::for_read(item.size_bytes()?, reading.consistency));
+        let passes = plan.fetching == Fetching::Returned || reading.admits(item)?;
+        if passes { rows.take(reading, key, row, item) } else { rows.skip(key, row) }
+    }))
+}
+
+/// The key of the item that an index's entry is of.
+fn item_key(plan: &PagePlan, entry_key: &[u8]) -> Result<KeyBytes, Error> {
+    Ok(plan.source.table().keys.encode_item(&plan.source.decode_key(entry_key)?)?)
 }

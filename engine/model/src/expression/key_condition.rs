@@ -9,10 +9,13 @@ use super::ast::{Comparator, Condition, Constant, Operand};
 use super::condition_parser::parse_condition;
 use super::error::{ExpressionError, ExpressionKind, Fault, SchemaError};
 use super::placeholders::Placeholders;
+use crate::index_key::{INDEX_KEY_ATTRIBUTES_MAX, IndexKeyCondition, IndexKeySchema};
 use crate::key::{KeyAttribute, KeySchema, KeyValue, SortCondition};
 
-/// Conditions that a query may have: on the partition key and on the sort key.
-pub const KEY_CONDITIONS_MAX: usize = 2;
+/// Conditions that a query of a table may have: on the partition key and on the sort key.
+pub const TABLE_CONDITIONS_MAX: usize = 2;
+/// Conditions that any query may have: one for each attribute of the largest key of an index.
+pub const KEY_CONDITIONS_MAX: usize = 2 * INDEX_KEY_ATTRIBUTES_MAX;
 
 /// A KeyConditionExpression whose operands are sound, but which may still be of any shape.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -80,7 +83,7 @@ impl KeyConditionExpression {
 }
 
 impl KeyConditions {
-    /// Takes conditions on different attributes; how many there may be is checked.
+    /// Takes conditions on different attributes; how many any query may have is checked.
     pub fn new(conditions: Vec<AttributeCondition>) -> Result<Self, SchemaError> {
         if (1..=KEY_CONDITIONS_MAX).contains(&conditions.len()) {
             Ok(Self(conditions))
@@ -94,8 +97,44 @@ impl KeyConditions {
         self.0.iter()
     }
 
-    /// Fits the conditions to the key of a table or index.
+    /// Refuses more conditions than any table has key attributes; known before the table is.
+    pub fn check_count_of_table(&self) -> Result<(), SchemaError> {
+        if self.0.len() > TABLE_CONDITIONS_MAX { Err(SchemaError::KeyConditionCount) } else { Ok(()) }
+    }
+
+    /// Fits the conditions to the key of an index: all attributes of the partition key are compared by `=`, those of
+    /// the sort key from the first on without a gap, and all of them but the last by `=` too.
+    pub fn bind_index(&self, schema: &IndexKeySchema) -> Result<IndexKeyCondition, SchemaError> {
+        if schema.attributes().count() <= TABLE_CONDITIONS_MAX {
+            self.check_count_of_table()?;
+        }
+        if schema.sort.is_empty() && self.0.len() > schema.partition.len() {
+            return Err(SchemaError::KeyConditionUnsupported);
+        }
+        let equal = |attribute: &KeyAttribute| {
+            let test = self.test_of(attribute).ok_or_else(|| missing(attribute))?;
+            match sort_condition(test, attribute)? {
+                SortCondition::Equal(value) => Ok(value),
+                _ => Err(SchemaError::KeyConditionUnsupported),
+            }
+        };
+        let partition: Vec<KeyValue> = schema.partition.iter().map(equal).collect::<Result<_, _>>()?;
+        let sort_count = self.0.len() - partition.len();
+        if sort_count > schema.sort.len() {
+            return Err(SchemaError::KeyConditionUnsupported);
+        }
+        let (used, _) = schema.sort.split_at(sort_count);
+        let Some((last, before)) = used.split_last() else {
+            return Ok(IndexKeyCondition { partition, sort_prefix: Vec::new(), sort: None });
+        };
+        let sort_prefix = before.iter().map(equal).collect::<Result<_, _>>()?;
+        let test = self.test_of(last).ok_or_else(|| missing(last))?;
+        Ok(IndexKeyCondition { partition, sort_prefix, sort: Some(sort_condition(test, last)?) })
+    }
+
+    /// Fits the conditions to the key of a table.
     pub fn bind(&self, schema: &KeySchema) -> Result<KeyCondition, SchemaError> {
+        self.check_count_of_table()?;
         if schema.sort.is_none() && self.0.len() > 1 {
             return Err(SchemaError::KeyConditionUnsupported);
         }

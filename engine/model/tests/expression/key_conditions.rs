@@ -1,7 +1,9 @@
 //! Key conditions: the shape they must have and how they fit a schema.
 
 use basalt_model::expression::{KeyCondition, Placeholders, parse_key_condition};
-use basalt_model::{KeyAttribute, KeySchema, KeyValue, ScalarKind, SortCondition, Value};
+use basalt_model::{
+    IndexKeyCondition, IndexKeySchema, KeyAttribute, KeySchema, KeyValue, ScalarKind, SortCondition, Value,
+};
 
 use crate::support::{b, l, n, number, placeholders, s};
 
@@ -119,11 +121,56 @@ fn a_query_needs_the_whole_partition_key_and_nothing_else() {
 }
 
 #[test]
-fn key_conditions_have_one_or_two_terms() {
-    let expected = "Conditions can be of length 1 or 2 only";
+fn key_conditions_of_tables_have_one_or_two_terms() {
+    let expected = Err("Conditions can be of length 1 or 2 only".to_owned());
     let values = [(":a", s("a"))];
-    assert_eq!(shape_fault(":a = a and b = :a and :a = c", &values), expected);
-    assert_eq!(shape_fault("(a > :a and b > :a) and (c > :a and d > :a)", &values), expected);
+    let range = schema(Some(key("b", ScalarKind::S)));
+    assert_eq!(bind(":a = pk and b = :a and :a = c", &values, &range), expected);
+    assert_eq!(bind("(a > :a and b > :a) and (c > :a and d > :a)", &values, &range), expected);
+    let nine: Vec<String> = (0..9).map(|number| format!("a{number} = :a")).collect();
+    assert_eq!(shape_fault(&nine.join(" and "), &values), expected.unwrap_err());
+}
+
+fn index(partition: &[&str], sort: &[&str]) -> IndexKeySchema {
+    let keys = |names: &[&str]| names.iter().map(|name| key(name, ScalarKind::S)).collect();
+    IndexKeySchema { partition: keys(partition), sort: keys(sort) }
+}
+
+fn bind_index(text: &str, schema: &IndexKeySchema) -> Result<IndexKeyCondition, String> {
+    let values = [(":x", s("x")), (":y", s("y"))];
+    let used: Vec<(&str, Value)> = values.into_iter().filter(|(name, _)| text.contains(name)).collect();
+    let expression = parse_key_condition(text, &mut placeholders(&[], &used)).unwrap();
+    expression.conditions().unwrap().bind_index(schema).map_err(|error| error.to_string())
+}
+
+#[test]
+fn conditions_on_an_index_use_its_sort_key_from_the_left() {
+    let schema = index(&["p", "q"], &["a", "b", "c"]);
+    let x = || KeyValue::S("x".to_owned());
+    let bound = |sort_prefix, sort| Ok(IndexKeyCondition { partition: vec![x(), x()], sort_prefix, sort });
+    assert_eq!(bind_index("q = :x AND p = :x", &schema), bound(Vec::new(), None));
+    assert_eq!(
+        bind_index("b > :x AND q = :x AND a = :x AND p = :x", &schema),
+        bound(vec![x()], Some(SortCondition::Greater(x())))
+    );
+    assert_eq!(
+        bind_index("p = :x AND q = :x AND a = :x AND b = :x AND c BETWEEN :x AND :y", &schema),
+        bound(vec![x(), x()], Some(SortCondition::Between(x(), KeyValue::S("y".to_owned()))))
+    );
+    assert_eq!(bind_index("p = :x AND a = :x", &schema), Err(missed_text("q")));
+    assert_eq!(bind_index("p = :x AND q > :x", &schema), Err(unsupported_text()));
+    assert_eq!(bind_index("p = :x AND q = :x AND b = :x", &schema), Err(missed_text("a")));
+    assert_eq!(bind_index("p = :x AND q = :x AND a > :x AND b = :x", &schema), Err(unsupported_text()));
+    assert_eq!(bind_index("p = :x AND q = :x AND z = :x", &schema), Err(missed_text("a")));
+    assert_eq!(bind_index("p = :x AND a = :x", &index(&["p"], &[])), Err(unsupported_text()));
+}
+
+fn missed_text(name: &str) -> String {
+    format!("Query condition missed key schema element: {name}")
+}
+
+fn unsupported_text() -> String {
+    "Query key condition not supported".to_owned()
 }
 
 #[test]
