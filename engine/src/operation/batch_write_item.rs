@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use basalt_model::{Item, KeyError};
 
 use super::{
-    ConsumedCapacity, DeleteItem, PutItem,
+    ConsumedCapacity, DeleteItem, ItemCollection, PutItem, WriteOutput,
     delete_item::DeletePlan,
     item_write::ItemWrite,
     put_item::{self, PutPlan},
@@ -53,6 +53,8 @@ pub struct BatchWriteTableOutput {
     pub unprocessed: Vec<BatchWrite>,
     /// Write units used.
     pub capacity: ConsumedCapacity,
+    /// The collections of the items written, each once, as they are now; only of a table with local indexes.
+    pub item_collections: Vec<ItemCollection>,
 }
 
 /// The answer to [`BatchWriteItem`].
@@ -144,7 +146,7 @@ impl BatchWritePlan {
     /// or one failed for good, the batch fails.
     pub(crate) fn finish(
         self,
-        mut results: Vec<((usize, usize), Result<ConsumedCapacity, Error>)>,
+        mut results: Vec<((usize, usize), Result<WriteOutput, Error>)>,
     ) -> Result<BatchWriteItemOutput, Error> {
         let none_done = results.iter().all(|(_, result)| result.is_err());
         if let Some(index) = results.iter().position(|(_, result)| {
@@ -159,10 +161,11 @@ impl BatchWritePlan {
                 table_name: table.table_name,
                 unprocessed: Vec::new(),
                 capacity: ConsumedCapacity::default(),
+                item_collections: Vec::new(),
             };
             for write in table.writes {
                 match results.next().expect("every write has a result") {
-                    Ok(capacity) => output.capacity += capacity,
+                    Ok(written) => output.add(written),
                     Err(_for_now) => output.unprocessed.push(write),
                 }
             }
@@ -172,13 +175,25 @@ impl BatchWritePlan {
     }
 }
 
+impl BatchWriteTableOutput {
+    /// Adds what a write did. The writes of a collection run in the order of the request, so the last tells how large
+    /// it is.
+    fn add(&mut self, written: WriteOutput) {
+        self.capacity += written.capacity;
+        if let Some(collection) = written.item_collection {
+            self.item_collections.retain(|known| known.key != collection.key);
+            self.item_collections.push(collection);
+        }
+    }
+}
+
 fn may_be_sent_again(error: &Error) -> bool {
     matches!(error.kind(), ErrorKind::Retry | ErrorKind::FreeSpace)
 }
 
 #[cfg(test)]
 mod tests {
-    use basalt_model::CapacityUnits;
+    use basalt_model::{CapacityUnits, Value};
 
     use super::*;
 
@@ -190,8 +205,14 @@ mod tests {
         }
     }
 
-    fn done() -> Result<ConsumedCapacity, Error> {
-        Ok(ConsumedCapacity::of_table(CapacityUnits::for_write(0, 1)))
+    fn done() -> Result<WriteOutput, Error> {
+        let capacity = ConsumedCapacity::of_table(CapacityUnits::for_write(0, 1));
+        Ok(WriteOutput { attributes: None, capacity, item_collection: None })
+    }
+
+    fn done_in_collection(key: &str, size_bytes: u64) -> Result<WriteOutput, Error> {
+        let key = Item::from_iter([("pk".to_owned(), Value::S(key.to_owned()))]);
+        Ok(WriteOutput { item_collection: Some(ItemCollection { key, size_bytes }), ..done()? })
     }
 
     #[test]
@@ -199,6 +220,16 @@ mod tests {
         let output = plan().finish(vec![((0, 1), Err(Error::DiskFull)), ((0, 0), done())]).unwrap();
         assert_eq!(output.tables[0].unprocessed.len(), 1);
         assert_eq!(output.tables[0].capacity.table, CapacityUnits::for_write(0, 1));
+    }
+
+    #[test]
+    fn each_collection_is_told_once_as_the_last_write_left_it() {
+        let results = vec![((0, 1), done_in_collection("a", 20)), ((0, 0), done_in_collection("a", 10))];
+        let output = plan().finish(results).unwrap();
+        let [collection] = output.tables[0].item_collections.as_slice() else { panic!("{output:?}") };
+        assert_eq!(collection.size_bytes, 20);
+        let results = vec![((0, 0), done_in_collection("a", 10)), ((0, 1), done_in_collection("b", 5))];
+        assert_eq!(plan().finish(results).unwrap().tables[0].item_collections.len(), 2);
     }
 
     #[test]

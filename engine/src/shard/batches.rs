@@ -8,8 +8,8 @@ use super::LocalEngine;
 use crate::{
     error::Error,
     operation::{
-        BatchGetItem, BatchGetItemOutput, BatchRead, BatchWriteItem, BatchWriteItemOutput, ConsumedCapacity,
-        GetItemOutput, PlannedWrite, ReplyBudget, WritePlan,
+        BatchGetItem, BatchGetItemOutput, BatchRead, BatchWriteItem, BatchWriteItemOutput, GetItemOutput,
+        PlannedWrite, ReplyBudget, WriteOutput, WritePlan,
     },
     place::ItemPlace,
 };
@@ -66,14 +66,11 @@ impl LocalEngine {
     }
 
     /// Writes this shard's part: evaluated one after the other without waiting, then made durable by shared frames.
-    async fn write_batch_part(
-        &self,
-        writes: Vec<PlannedWrite>,
-    ) -> Vec<Outcome<Result<ConsumedCapacity, Error>>> {
+    async fn write_batch_part(&self, writes: Vec<PlannedWrite>) -> Vec<Outcome<Result<WriteOutput, Error>>> {
         let running = writes.iter().map(|write| async {
             let result = match &write.plan {
-                WritePlan::Put(plan) => self.write_here(plan).await.map(|output| output.capacity),
-                WritePlan::Delete(plan) => self.write_here(plan).await.map(|output| output.capacity),
+                WritePlan::Put(plan) => self.write_here(plan).await,
+                WritePlan::Delete(plan) => self.write_here(plan).await,
             };
             (write.at, result)
         });

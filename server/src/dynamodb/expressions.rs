@@ -168,6 +168,9 @@ impl ExpressionParameters {
 
     /// Translates the legacy parameters, all but KeyConditions, whose faults come after those of expressions.
     pub(crate) fn translate_legacy(mut self) -> Result<TranslatedParameters, ApiError> {
+        // AttributesToGet comes before a ScanFilter, and after a QueryFilter.
+        let is_scan = self.legacy.has("ScanFilter");
+        let scan_projection = if is_scan { self.legacy.projection()? } else { None };
         let (update, filter) = (self.legacy.update()?, self.legacy.filter()?);
         let is_legacy = update.is_some() || filter.is_some();
         let translated = Expressions {
@@ -175,7 +178,7 @@ impl ExpressionParameters {
             condition: self.legacy.condition()?,
             key_conditions: None,
             filter,
-            projection: self.legacy.projection()?,
+            projection: if is_scan { scan_projection } else { self.legacy.projection()? },
             wording: if is_legacy { Wording::Legacy } else { Wording::Expression },
         };
         Ok(TranslatedParameters { parameters: self, translated })

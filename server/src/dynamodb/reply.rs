@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use basalt_engine::model::EncodedItem;
-use basalt_engine::{CapacityUnits, ConsumedCapacity};
+use basalt_engine::{CapacityUnits, ConsumedCapacity, ItemCollection};
 
 use super::constraint::{Constraints, Enumeration};
 use super::json::writer::Members;
@@ -35,9 +35,27 @@ impl ReturnConsumedCapacity {
     }
 }
 
-/// The names of ReturnItemCollectionMetrics. Tables have no local indexes yet, and then the reply has no such
-/// metrics, whatever is asked for.
-pub(crate) const RETURN_ITEM_COLLECTION_METRICS: Enumeration<()> = Enumeration(&[("SIZE", ()), ("NONE", ())]);
+/// Whether a client wants to see how large item collections are. Only tables with local indexes have any.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub(crate) enum ReturnItemCollectionMetrics {
+    #[default]
+    None,
+    Size,
+}
+
+/// Its names.
+const RETURN_ITEM_COLLECTION_METRICS: Enumeration<ReturnItemCollectionMetrics> =
+    Enumeration(&[("SIZE", ReturnItemCollectionMetrics::Size), ("NONE", ReturnItemCollectionMetrics::None)]);
+/// Sizes of collections are told in whole gigabytes.
+const COLLECTION_ESTIMATE_BYTES: u64 = 1 << 30;
+
+impl ReturnItemCollectionMetrics {
+    /// Understands the member; a violation goes to `constraints`.
+    pub(crate) fn check(member: Option<&str>, constraints: &mut Constraints) -> Self {
+        let path = "returnItemCollectionMetrics";
+        constraints.enumeration(path, member, &RETURN_ITEM_COLLECTION_METRICS).unwrap_or_default()
+    }
+}
 
 /// A reply that is an object with the members that `write` adds.
 pub(crate) fn object_reply(write: impl FnOnce(&mut Members<'_>)) -> Vec<u8> {
@@ -93,6 +111,36 @@ impl Members<'_> {
         }
     }
 
+    /// How large the collection of the item written is, if that is wanted and if it is in one.
+    pub(crate) fn item_collection_metrics(
+        &mut self,
+        wanted: ReturnItemCollectionMetrics,
+        collection: Option<&ItemCollection>,
+    ) {
+        if let (ReturnItemCollectionMetrics::Size, Some(collection)) = (wanted, collection) {
+            self.value_of("ItemCollectionMetrics").item_collection(collection);
+        }
+    }
+
+    /// How large the collections of the items written are, table by table, if that is wanted and if there are any.
+    pub(crate) fn item_collections_metrics<'a>(
+        &mut self,
+        wanted: ReturnItemCollectionMetrics,
+        tables: impl Iterator<Item = (&'a str, &'a [ItemCollection])>,
+    ) {
+        let mut tables = tables.filter(|(_, collections)| !collections.is_empty()).peekable();
+        if wanted == ReturnItemCollectionMetrics::None || tables.peek().is_none() {
+            return;
+        }
+        let mut metrics = self.value_of("ItemCollectionMetrics").object();
+        for (table_name, collections) in tables {
+            let mut elements = metrics.value_of(table_name).array();
+            for collection in collections {
+                elements.element().item_collection(collection);
+            }
+        }
+    }
+
     /// Indexes that were not touched are not told, nor is a list of none.
     fn capacity_of_indexes(&mut self, name: &str, used: &BTreeMap<String, CapacityUnits>) {
         if used.is_empty() {
@@ -106,6 +154,16 @@ impl Members<'_> {
 }
 
 impl Writer {
+    fn item_collection(&mut self, collection: &ItemCollection) {
+        let mut members = self.object();
+        members.value_of("ItemCollectionKey").attributes(&collection.key);
+        let at_least = collection.size_bytes / COLLECTION_ESTIMATE_BYTES;
+        let mut range = members.value_of("SizeEstimateRangeGB").array();
+        for bound in [at_least, at_least + 1] {
+            range.element().double(bound as f64);
+        }
+    }
+
     fn capacity_of_table(
         &mut self,
         wanted: ReturnConsumedCapacity,

@@ -19,7 +19,7 @@ use super::body::{BodyFailure, read_body};
 use super::compression::{self, Coding};
 use super::edges::{self, Edge};
 use super::request_id::RequestIds;
-use super::response::{self, AnswerBody, JsonType};
+use super::response::{self, AnswerBody};
 use super::stream::{HttpStream, RequestState};
 use crate::auth;
 use crate::dynamodb::error_map::{ApiError, Exception};

@@ -279,6 +279,11 @@ fn rules_come_before_the_table_and_keys_after_it() {
             "QueryFilter can only contain non-primary key attributes: Primary key attribute: sk".to_owned(),
         ),
         (
+            "Scan",
+            json!({"TableName": "none", "AttributesToGet": ["a", "a"], "ScanFilter": {"a": {"ComparisonOperator": "EQ"}}}),
+            format!("{PREFIX}Duplicate value in attribute name: a"),
+        ),
+        (
             "UpdateItem",
             json!({"TableName": "none", "Key": {}, "AttributeUpdates": {"a": {"Action": "ADD"}}}),
             format!("{PREFIX}Only DELETE action is allowed when no attribute value is specified"),

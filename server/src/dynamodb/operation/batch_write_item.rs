@@ -12,7 +12,7 @@ use crate::dynamodb::constraint::Constraints;
 use crate::dynamodb::error_map::ApiError;
 use crate::dynamodb::json::writer::Members;
 use crate::dynamodb::json::{AttributeMap, BodyError, Known, Place, Reader, Writer};
-use crate::dynamodb::reply::{RETURN_ITEM_COLLECTION_METRICS, ReturnConsumedCapacity};
+use crate::dynamodb::reply::{ReturnConsumedCapacity, ReturnItemCollectionMetrics};
 use crate::dynamodb::{Api, Operation, messages};
 
 /// The members of a BatchWriteItem request.
@@ -50,7 +50,7 @@ impl Operation for BatchWriteItemInput {
         let capacity =
             ReturnConsumedCapacity::check(self.return_consumed_capacity.as_deref(), &mut constraints);
         let metrics = self.return_item_collection_metrics.as_deref();
-        constraints.enumeration("returnItemCollectionMetrics", metrics, &RETURN_ITEM_COLLECTION_METRICS);
+        let metrics = ReturnItemCollectionMetrics::check(metrics, &mut constraints);
         constraints.required("requestItems", &self.request_items);
         let request_items = self.request_items.unwrap_or_default();
         check_tables(&mut constraints, &request_items);
@@ -67,6 +67,10 @@ impl Operation for BatchWriteItemInput {
         write_unprocessed(&mut members, &output, &requested_names);
         let used = output.tables.iter().map(|table| (table.table_name.as_str(), &table.capacity));
         members.consumed_capacities(capacity, used);
+        let collections = output.tables.iter();
+        let collections =
+            collections.map(|table| (table.table_name.as_str(), table.item_collections.as_slice()));
+        members.item_collections_metrics(metrics, collections);
         drop(members);
         Ok(writer.into_bytes())
     }

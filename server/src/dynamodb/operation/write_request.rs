@@ -1,15 +1,14 @@
 //! What PutItem, UpdateItem and DeleteItem have in common beyond naming an item: what they may be asked to answer
 //! with.
 
-use basalt_engine::model::EncodedItem;
-use basalt_engine::{ConsumedCapacity, ReturnOld, ReturnValues};
+use basalt_engine::{ReturnOld, ReturnValues, WriteOutput};
 
 use super::item_request::{CheckedItemRequest, ItemRequest, ItemRequestShape};
 use crate::dynamodb::constraint::{Constraints, Enumeration};
 use crate::dynamodb::error_map::ApiError;
 use crate::dynamodb::json::{BodyError, Known, Reader, Writer};
 use crate::dynamodb::messages;
-use crate::dynamodb::reply::{RETURN_ITEM_COLLECTION_METRICS, ReturnConsumedCapacity};
+use crate::dynamodb::reply::{ReturnConsumedCapacity, ReturnItemCollectionMetrics};
 
 const RETURN_VALUES: Enumeration<ReturnValues> = Enumeration(&[
     ("ALL_NEW", ReturnValues::AllNew),
@@ -41,7 +40,8 @@ struct WriteOptionsInput {
 pub(super) struct WriteOptions {
     pub(super) return_values: ReturnValues,
     pub(super) on_failure: ReturnOld,
-    pub(super) capacity: ReturnConsumedCapacity,
+    capacity: ReturnConsumedCapacity,
+    metrics: ReturnItemCollectionMetrics,
 }
 
 impl WriteRequest {
@@ -92,15 +92,13 @@ impl WriteOptionsInput {
             self.return_values_on_failure.as_deref(),
             &RETURN_OLD,
         );
-        constraints.enumeration(
-            "returnItemCollectionMetrics",
-            self.return_item_collection_metrics.as_deref(),
-            &RETURN_ITEM_COLLECTION_METRICS,
-        );
+        let metrics =
+            ReturnItemCollectionMetrics::check(self.return_item_collection_metrics.as_deref(), constraints);
         WriteOptions {
             return_values: return_values.unwrap_or_default(),
             on_failure: on_failure.unwrap_or_default(),
             capacity,
+            metrics,
         }
     }
 }
@@ -116,16 +114,12 @@ impl WriteOptions {
     }
 
     /// Writes the reply of a write.
-    pub(super) fn write_reply(
-        self,
-        table_name: &str,
-        attributes: Option<&EncodedItem>,
-        capacity: &ConsumedCapacity,
-    ) -> Result<Vec<u8>, ApiError> {
+    pub(super) fn write_reply(self, table_name: &str, output: &WriteOutput) -> Result<Vec<u8>, ApiError> {
         let mut writer = Writer::default();
         let mut members = writer.object();
-        members.item("Attributes", attributes)?;
-        members.consumed_capacity(self.capacity, table_name, capacity);
+        members.item("Attributes", output.attributes.as_ref())?;
+        members.consumed_capacity(self.capacity, table_name, &output.capacity);
+        members.item_collection_metrics(self.metrics, output.item_collection.as_ref());
         drop(members);
         Ok(writer.into_bytes())
     }
