@@ -10,16 +10,19 @@ use basalt_runtime::{block_on, current_shard};
 use basalt_storage::StoreMetrics;
 
 use crate::{
+    catalog::TimeToLive,
     engine::Engine,
     error::Error,
     operation::{
         BatchGetItem, BatchGetItemOutput, BatchWriteItem, BatchWriteItemOutput, ChangeTags, CreateTable,
-        DeleteItem, DeleteItemOutput, GetItem, GetItemOutput, ListTables, ListTablesOutput, PutItem,
-        PutItemOutput, Query, QueryOutput, Scan, ScanOutput, TableDescription, UpdateItem, UpdateItemOutput,
-        UpdateTable,
+        DeleteItem, DeleteItemOutput, DescribeStream, DescribeStreamOutput, GetItem, GetItemOutput,
+        GetRecords, GetRecordsOutput, GetShardIterator, ListStreams, ListStreamsOutput, ListTables,
+        ListTablesOutput, PutItem, PutItemOutput, Query, QueryOutput, Scan, ScanOutput, TableDescription,
+        UpdateItem, UpdateItemOutput, UpdateTable, UpdateTimeToLive,
     },
     recovery_report::RecoveryReport,
     shard::ShardAccess,
+    stream::ShardIterator,
     transaction::{TransactGet, TransactGetOutput, TransactWrite, TransactWriteOutput},
 };
 
@@ -79,6 +82,18 @@ waiting! {
     metrics() -> Vec<StoreMetrics>;
     /// As [`Engine::batch_write_item`].
     batch_write_item(request: BatchWriteItem) -> BatchWriteItemOutput;
+    /// As [`Engine::list_streams`].
+    list_streams(request: ListStreams) -> ListStreamsOutput;
+    /// As [`Engine::describe_stream`].
+    describe_stream(request: DescribeStream) -> DescribeStreamOutput;
+    /// As [`Engine::get_shard_iterator`].
+    get_shard_iterator(request: GetShardIterator) -> ShardIterator;
+    /// As [`Engine::get_records`].
+    get_records(request: GetRecords) -> GetRecordsOutput;
+    /// As [`Engine::update_time_to_live`].
+    update_time_to_live(request: UpdateTimeToLive) -> ();
+    /// As [`Engine::describe_time_to_live`].
+    describe_time_to_live(table_name: &str) -> Option<TimeToLive>;
 }
 
 impl BlockingEngine {

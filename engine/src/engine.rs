@@ -9,17 +9,20 @@ use basalt_storage::StoreMetrics;
 
 use crate::{
     blocking::BlockingEngine,
+    catalog::TimeToLive,
     error::Error,
     open_error::OpenError,
     operation::{
         BatchGetItem, BatchGetItemOutput, BatchWriteItem, BatchWriteItemOutput, ChangeTags, CreateTable,
-        DeleteItem, DeleteItemOutput, GetItem, GetItemOutput, ListTables, ListTablesOutput, PutItem,
-        PutItemOutput, Query, QueryOutput, Scan, ScanOutput, TableDescription, TableKeys, UpdateItem,
-        UpdateItemOutput, UpdateTable,
+        DeleteItem, DeleteItemOutput, DescribeStream, DescribeStreamOutput, GetItem, GetItemOutput,
+        GetRecords, GetRecordsOutput, GetShardIterator, ListStreams, ListStreamsOutput, ListTables,
+        ListTablesOutput, PutItem, PutItemOutput, Query, QueryOutput, Scan, ScanOutput, TableDescription,
+        TableKeys, UpdateItem, UpdateItemOutput, UpdateTable, UpdateTimeToLive,
     },
     options::EngineOptions,
     recovery_report::RecoveryReport,
     shard::{self, LocalEngine, ShardAccess, Shards},
+    stream::ShardIterator,
     threads,
     transaction::{TransactGet, TransactGetOutput, TransactWrite, TransactWriteOutput},
 };
@@ -200,6 +203,37 @@ impl Engine {
     /// Reads several items of any tables as of one moment.
     pub async fn transact_get(&self, request: TransactGet) -> Result<TransactGetOutput, Error> {
         self.anywhere(|local| async move { local.transact_get(request).await }).await
+    }
+
+    /// Lists streams by table and label.
+    pub async fn list_streams(&self, request: ListStreams) -> Result<ListStreamsOutput, Error> {
+        self.anywhere(|local| async move { local.list_streams(request).await }).await
+    }
+
+    /// Tells what a stream is, and its shards.
+    pub async fn describe_stream(&self, request: DescribeStream) -> Result<DescribeStreamOutput, Error> {
+        self.anywhere(|local| async move { local.describe_stream(request).await }).await
+    }
+
+    /// Begins to read a stream shard.
+    pub async fn get_shard_iterator(&self, request: GetShardIterator) -> Result<ShardIterator, Error> {
+        self.anywhere(|local| async move { local.get_shard_iterator(request).await }).await
+    }
+
+    /// Reads records of a stream shard.
+    pub async fn get_records(&self, request: GetRecords) -> Result<GetRecordsOutput, Error> {
+        self.anywhere(|local| async move { local.get_records(request).await }).await
+    }
+
+    /// Changes whether a table's items expire.
+    pub async fn update_time_to_live(&self, request: UpdateTimeToLive) -> Result<(), Error> {
+        self.anywhere(|local| async move { local.update_time_to_live(request).await }).await
+    }
+
+    /// By what a table's items expire, if they do.
+    pub async fn describe_time_to_live(&self, table_name: &str) -> Result<Option<TimeToLive>, Error> {
+        let table_name = table_name.to_owned();
+        self.anywhere(|local| async move { local.describe_time_to_live(&table_name).await }).await
     }
 
     /// Runs `work` on the shard that owns the items of a partition key, where it reads them in place.

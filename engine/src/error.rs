@@ -7,6 +7,7 @@ use basalt_model::{
 };
 use basalt_storage::StorageError;
 
+use crate::stream::{StreamLabel, StreamShardId};
 pub use crate::validation::ValidationError;
 
 /// An operation failed.
@@ -63,6 +64,36 @@ pub enum Error {
     /// The items of a partition key, with their entries in local indexes, would become larger than they may.
     #[error("Collection size exceeded.")]
     ItemCollectionTooLarge,
+    /// There is no such stream, or it is too old.
+    #[error("stream {label} of table {table_name} does not exist")]
+    StreamNotFound {
+        /// The table's name, as asked for.
+        table_name: String,
+        /// The stream's label, as asked for.
+        label: StreamLabel,
+    },
+    /// The stream has no such shard.
+    #[error("stream {label} of table {table_name} has no shard {shard}")]
+    StreamShardNotFound {
+        /// The table.
+        table_name: String,
+        /// The stream's label.
+        label: StreamLabel,
+        /// The shard asked for.
+        shard: StreamShardId,
+    },
+    /// Records that were asked for are too old, and gone.
+    #[error("the stream's records have been trimmed")]
+    StreamTrimmed,
+    /// The iterator was given out too long ago.
+    #[error("the iterator is too old")]
+    IteratorExpired,
+    /// The table has as many streams that can be read as it may have.
+    #[error("table {table_name} has too many streams that can still be read")]
+    TooManyStreams {
+        /// The table.
+        table_name: String,
+    },
     /// The shard has as much work queued as it may; nothing was done.
     #[error("the engine is overloaded")]
     Overloaded,
@@ -146,8 +177,13 @@ impl Error {
             Self::Validation(_)
             | Self::TableNotFound { .. }
             | Self::TableDropped
+            | Self::StreamNotFound { .. }
+            | Self::StreamShardNotFound { .. }
+            | Self::StreamTrimmed
+            | Self::IteratorExpired
             | Self::IdempotentParameterMismatch => ErrorKind::FixRequest,
             Self::TableExists { .. }
+            | Self::TooManyStreams { .. }
             | Self::ConditionalCheckFailed { .. }
             | Self::ItemCollectionTooLarge
             | Self::TransactionCanceled { .. } => ErrorKind::Conflict,

@@ -53,7 +53,9 @@ mod options;
 mod place;
 mod recovery_report;
 mod shard;
+mod stream;
 mod threads;
+mod time_to_live;
 mod transaction;
 mod validation;
 
@@ -65,8 +67,9 @@ pub use blocking::BlockingEngine;
 pub use catalog::{
     BillingMode, DeletionProtection, GlobalIndexDefinition, IndexProjection, IndexStatus, IndexThroughput,
     LocalIndexDefinition, OnDemandMaximum, ProvisionedThroughput, StreamDescription, StreamViewType,
-    TableClass, TableId, WarmThroughput,
+    TableClass, TableId, TimeToLive, TimeToLiveStatus, WarmThroughput,
 };
+pub use derive::Cause;
 pub use engine::Engine;
 pub use error::{Error, ErrorKind, TableChange, ValidationError};
 pub use open_error::{OpenError, OpenErrorKind};
@@ -74,6 +77,7 @@ pub use operation::*;
 pub use options::{EngineOptions, OptionsError};
 pub use recovery_report::RecoveryReport;
 pub use shard::{LocalEngine, ShardAccess};
+pub use stream::{IteratorError, SequenceNumber, ShardIterator, StreamLabel, StreamShardId};
 pub use transaction::*;
 
 /// Compiles the example of the workspace's README.

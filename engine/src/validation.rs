@@ -35,6 +35,39 @@ pub enum ValidationError {
     /// More tags than a table may have.
     #[error("One or more parameter values were invalid: Too many tags: tag limit is 50")]
     TooManyTags,
+    /// Enabling a stream of a table that has one.
+    #[error("Table already has an enabled stream: TableName: {table_name}")]
+    StreamIsEnabled {
+        /// The table.
+        table_name: String,
+    },
+    /// Disabling the stream of a table that has none.
+    #[error("Table has no stream to disable: TableName: {table_name}")]
+    StreamIsDisabled {
+        /// The table.
+        table_name: String,
+    },
+    /// An iterator of another shard, or of none.
+    #[error("Invalid ShardIterator")]
+    ShardIterator,
+    /// A sequence number that no record of the shard can have yet.
+    #[error("Invalid SequenceNumber")]
+    SequenceNumber,
+    /// Enabling time to live where it is.
+    #[error("TimeToLive is already enabled")]
+    TimeToLiveIsEnabled,
+    /// Disabling time to live where it is not enabled.
+    #[error("TimeToLive is already disabled")]
+    TimeToLiveIsDisabled,
+    /// Time to live goes by another attribute.
+    #[error("TimeToLive is active on a different AttributeName: current AttributeName is {present}")]
+    TimeToLiveOfOtherAttribute {
+        /// The attribute that it goes by.
+        present: String,
+    },
+    /// The last change of time to live has not come to its end.
+    #[error("Time to live has been modified multiple times within a fixed interval")]
+    TimeToLiveModifiedTooOften,
     /// What is wrong with an item to be put, whatever its table: names, nesting, size.
     #[error(transparent)]
     Item(#[from] ValueError),

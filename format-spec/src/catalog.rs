@@ -19,7 +19,9 @@ pub use index_part::{
 };
 pub use key::{CatalogKey, KIND_COUNTERS, KIND_PARTITION, KIND_TABLE, KINDS};
 pub use partition_row::{PARTITION_ROW_LAYOUT, PARTITION_STATES, PartitionRow, PartitionState};
-pub use stream_part::{STREAM_VIEWS, STREAMS_MAX, StreamPart, StreamView};
+pub use stream_part::{
+    STREAM_VIEWS, STREAMS_MAX, StreamPart, StreamView, TIME_TO_LIVE_STATES, TimeToLivePart, TimeToLiveState,
+};
 pub use table_row::{
     AttributeDefinition, BILLING_MODES, Billing, CapacityPair, TABLE_CLASSES, TABLE_ROW_LAYOUT,
     TABLE_STATUSES, TableClass, TableRow, TableStatus,

@@ -13,6 +13,7 @@ use basalt_format::key_encoding::{self, KeyHasher, KeyPart, KeyPartKind, TAG_ITE
 use thiserror::Error;
 
 use crate::item::Item;
+use crate::item_ref::ItemRef;
 use crate::messages;
 use crate::number::Number;
 use crate::value::{Value, ValueKind};
@@ -119,6 +120,17 @@ impl KeySchema {
     pub fn key_of(&self, item: &Item) -> Item {
         let entries = self.attributes().filter_map(|attribute| item.get_key_value(&attribute.name));
         entries.map(|(name, value)| (name.clone(), value.clone())).collect()
+    }
+
+    /// The key attributes of a stored item.
+    pub fn key_of_stored(&self, item: ItemRef<'_>) -> Result<Item, DecodeError> {
+        let mut key = Item::new();
+        for attribute in self.attributes() {
+            if let Some(value) = item.get(&attribute.name)? {
+                key.insert(attribute.name.clone(), value.to_value()?);
+            }
+        }
+        Ok(key)
     }
 
     fn parts_of_item<'a>(&self, item: &'a Item) -> Result<KeyParts<'a>, KeyError> {

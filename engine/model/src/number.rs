@@ -102,6 +102,20 @@ impl Number {
         i64::try_from(if self.is_negative() { -magnitude } else { magnitude }).ok()
     }
 
+    /// The greatest whole number that is not above this one; `None` below zero and beyond 64 bits.
+    pub fn floor_to_u64(self) -> Option<u64> {
+        if self.is_negative() {
+            return None;
+        }
+        let power = 10u128.checked_pow(self.0.exponent().unsigned_abs().into());
+        let whole = if self.0.exponent() < 0 {
+            power.map_or(0, |power| self.0.mantissa() / power)
+        } else {
+            self.0.mantissa().checked_mul(power?)?
+        };
+        u64::try_from(whole).ok()
+    }
+
     /// The parts, for the encodings.
     pub fn decimal(self) -> Decimal {
         self.0

@@ -268,3 +268,14 @@ fn an_index_key_of_another_type_has_its_text() {
         "One or more parameter values were invalid: Type mismatch for Index Key gk Expected: S Actual: N IndexName: g"
     );
 }
+
+#[test]
+fn a_stored_item_s_key_is_its_key_attributes() {
+    let schema = codec(ScalarKind::S, Some(ScalarKind::N)).schema().clone();
+    let item = |names: &[&str]| -> Item {
+        let value = |name: &str| if name == "sk" { Value::N(1i64.into()) } else { Value::S("p".to_owned()) };
+        names.iter().map(|name| ((*name).to_owned(), value(name))).collect()
+    };
+    let stored = item(&["a", "pk", "sk", "z"]).encode();
+    assert_eq!(schema.key_of_stored(stored.as_item()), Ok(item(&["pk", "sk"])));
+}

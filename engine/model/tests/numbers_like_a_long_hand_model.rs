@@ -306,3 +306,23 @@ fn byte_costs_are_those_measured_at_the_item_limit() {
     let longest = Number::parse(&"7".repeat(38)).unwrap();
     assert_eq!(longest.size_bytes(), 20);
 }
+
+#[test]
+fn floors_are_whole_numbers_of_64_bits() {
+    let floor = |text: &str| Number::parse(text).unwrap().floor_to_u64();
+    for (text, whole) in [
+        ("0", 0),
+        ("0.999", 0),
+        ("1E-130", 0),
+        ("12.999", 12),
+        ("1767225600.5", 1_767_225_600),
+        ("17E8", 1_700_000_000),
+        ("18446744073709551615", u64::MAX),
+        ("18446744073709551615.5", u64::MAX),
+    ] {
+        assert_eq!(floor(text), Some(whole), "{text}");
+    }
+    for text in ["-1", "-0.1", "18446744073709551616", "1E125", "99999999999999999999999999999999999999E80"] {
+        assert_eq!(floor(text), None, "{text}");
+    }
+}

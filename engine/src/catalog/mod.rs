@@ -20,6 +20,7 @@ mod snapshot;
 mod stream;
 mod table;
 mod table_id;
+mod time_to_live;
 mod writer;
 
 pub(crate) use draft::{NextNumber, TableDefinition, TableDraft};
@@ -35,4 +36,5 @@ pub(crate) use snapshot::Catalog;
 pub use stream::{StreamDescription, StreamViewType};
 pub(crate) use table::{Table, TablePartition, equal_hash_ranges, owner_of, partitions_within};
 pub use table_id::TableId;
+pub use time_to_live::{TimeToLive, TimeToLiveStatus};
 pub(crate) use writer::{CatalogWriter, Claim};

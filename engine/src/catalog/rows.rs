@@ -7,14 +7,14 @@ use basalt_format::{
     DecodeError,
     catalog::{
         AttributeDefinition, Billing, CapacityPair, CatalogKey, CountersRow, PartitionRow, PartitionState,
-        StreamPart, StreamView, TableRow, TableStatus,
+        StreamPart, StreamView, TableRow, TableStatus, TimeToLivePart, TimeToLiveState,
     },
 };
 use basalt_model::{KeyAttribute, KeyCodec, KeySchema};
 
 use super::{
     BillingMode, DeletionProtection, NextNumber, OnDemandMaximum, StreamDescription, StreamViewType, Table,
-    TableClass, TableId, TablePartition, TableSettings, index_rows,
+    TableClass, TableId, TablePartition, TableSettings, TimeToLive, TimeToLiveStatus, index_rows,
 };
 
 /// A row's key and value.
@@ -80,7 +80,7 @@ pub(super) fn table_row(table: &Table) -> Row {
         local_indexes: table.local_indexes.iter().map(|index| index_rows::local_to_row(index)).collect(),
         global_indexes: table.global_indexes.iter().map(|index| index_rows::global_to_row(index)).collect(),
         streams: table.streams.iter().map(stream_to_row).collect(),
-        time_to_live: table.time_to_live.as_deref().map(str::to_owned),
+        time_to_live: table.time_to_live.as_ref().map(time_to_live_to_row),
     };
     (table_key(&table.name), row.encode())
 }
@@ -124,7 +124,7 @@ pub(super) fn decode_table(name: String, value: &[u8]) -> Result<Table, DecodeEr
         local_indexes,
         global_indexes,
         streams: row.streams.iter().map(stream_of_row).collect(),
-        time_to_live: row.time_to_live.map(Into::into),
+        time_to_live: row.time_to_live.map(time_to_live_of_row),
         partitions: Vec::new(),
     })
 }
@@ -165,6 +165,30 @@ fn stream_of_row(part: &StreamPart) -> StreamDescription {
             StreamView::NewAndOldImages => StreamViewType::NewAndOldImages,
         },
         disabled_unix_us: part.disabled_unix_us,
+    }
+}
+
+fn time_to_live_to_row(time_to_live: &TimeToLive) -> TimeToLivePart {
+    TimeToLivePart {
+        attribute: time_to_live.attribute.clone(),
+        state: match time_to_live.status {
+            TimeToLiveStatus::Enabling => TimeToLiveState::Filling,
+            TimeToLiveStatus::Enabled => TimeToLiveState::Enabled,
+            TimeToLiveStatus::Disabling => TimeToLiveState::Clearing,
+        },
+        enabled_unix_us: time_to_live.enabled_unix_us,
+    }
+}
+
+fn time_to_live_of_row(part: TimeToLivePart) -> TimeToLive {
+    TimeToLive {
+        attribute: part.attribute,
+        status: match part.state {
+            TimeToLiveState::Filling => TimeToLiveStatus::Enabling,
+            TimeToLiveState::Enabled => TimeToLiveStatus::Enabled,
+            TimeToLiveState::Clearing => TimeToLiveStatus::Disabling,
+        },
+        enabled_unix_us: part.enabled_unix_us,
     }
 }
 

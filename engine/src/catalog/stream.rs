@@ -1,5 +1,15 @@
 //! What the catalog keeps of a table's streams.
 
+use basalt_format::catalog::STREAMS_MAX;
+use basalt_runtime::UnixTime;
+
+use super::Table;
+use crate::{
+    error::{Error, ValidationError},
+    operation::StreamChange,
+    stream::StreamLabel,
+};
+
 /// What a stream's records hold of the item.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum StreamViewType {
@@ -30,5 +40,69 @@ impl StreamDescription {
     /// Whether it takes records.
     pub fn is_enabled(&self) -> bool {
         self.disabled_unix_us.is_none()
+    }
+
+    /// What clients know it by.
+    pub fn label(&self) -> StreamLabel {
+        StreamLabel::of_time(self.created_unix_us)
+    }
+}
+
+impl Table {
+    /// The table's streams with a change.
+    pub(crate) fn streams_after(
+        &self,
+        change: StreamChange,
+        now: UnixTime,
+    ) -> Result<Vec<StreamDescription>, Error> {
+        let table_name = || self.name.to_string();
+        let mut streams = self.streams.clone();
+        let enabled = streams.last_mut().filter(|stream| stream.is_enabled());
+        match (change, enabled) {
+            (StreamChange::Enable(view_type), None) => {
+                if streams.len() as u64 >= STREAMS_MAX {
+                    return Err(Error::TooManyStreams { table_name: table_name() });
+                }
+                streams.push(StreamDescription::after(streams.last(), view_type, now));
+            }
+            (StreamChange::Disable, Some(stream)) => {
+                stream.disabled_unix_us = Some(now.as_micros().max(stream.created_unix_us));
+            }
+            (StreamChange::Enable(_), Some(_)) => {
+                return Err(ValidationError::StreamIsEnabled { table_name: table_name() }.into());
+            }
+            (StreamChange::Disable, None) => {
+                return Err(ValidationError::StreamIsDisabled { table_name: table_name() }.into());
+            }
+        }
+        Ok(streams)
+    }
+}
+
+impl StreamDescription {
+    /// The stream after `last`, with a number and a label of its own.
+    fn after(last: Option<&Self>, view_type: StreamViewType, now: UnixTime) -> Self {
+        // Also when the clock was set back, or stood still for a millisecond.
+        let created_unix_us = last.map_or(0, |last| last.created_unix_us + 1000).max(now.as_micros());
+        let number =
+            last.map_or(0, |last| last.number).checked_add(1).expect("fewer than 2^32 streams are made");
+        Self { number, created_unix_us, view_type, disabled_unix_us: None }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn no_two_streams_of_a_table_have_one_number_or_label() {
+        let now = UnixTime::from_micros(1_767_225_600_000_000);
+        let first = StreamDescription::after(None, StreamViewType::NewImage, now);
+        let at_once = StreamDescription::after(Some(&first), StreamViewType::NewImage, now);
+        let set_back =
+            StreamDescription::after(Some(&at_once), StreamViewType::NewImage, UnixTime::from_micros(5));
+        let streams = [first, at_once, set_back];
+        assert_eq!(streams.map(|stream| stream.number), [1, 2, 3]);
+        assert!(streams.is_sorted_by(|earlier, later| earlier.label() < later.label()));
     }
 }

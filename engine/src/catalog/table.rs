@@ -7,7 +7,7 @@ use basalt_model::{KeyAttribute, KeyCodec, KeySchema};
 use basalt_runtime::ShardIndex;
 use basalt_storage::{PartitionId, PartitionSpec};
 
-use super::{GlobalIndex, LocalIndex, StreamDescription, TableId, TableSettings};
+use super::{GlobalIndex, LocalIndex, StreamDescription, TableId, TableSettings, TimeToLive};
 
 /// One table of a catalog snapshot. Never changes: a changed table is another one of the next snapshot.
 #[derive(Debug, Clone)]
@@ -28,8 +28,8 @@ pub(crate) struct Table {
     pub(crate) global_indexes: Vec<Arc<GlobalIndex>>,
     /// Oldest first; only the last may be enabled.
     pub(crate) streams: Vec<StreamDescription>,
-    /// The attribute that tells when an item expires.
-    pub(crate) time_to_live: Option<Arc<str>>,
+    /// By what its items expire.
+    pub(crate) time_to_live: Option<TimeToLive>,
     /// In the order of their hash ranges, which cover the whole space without gap or overlap.
     pub(crate) partitions: Vec<TablePartition>,
 }

@@ -10,6 +10,7 @@ use std::{
 };
 
 use basalt_format::DecodeError;
+use basalt_runtime::local::Event;
 use basalt_storage::{Partition, PartitionId, Stop, View, WriteBatch};
 
 use super::{NextNumber, Table, TableDraft, rows};
@@ -19,6 +20,8 @@ use crate::error::{Error, TableChange};
 pub(crate) struct CatalogWriter {
     partition: Partition,
     claims: RefCell<BTreeMap<Arc<str>, TableChange>>,
+    /// A claim was given up.
+    released: Event,
 }
 
 /// Keeps a table's name from other changes until it is dropped.
@@ -30,12 +33,13 @@ pub(crate) struct Claim<'a> {
 impl Drop for Claim<'_> {
     fn drop(&mut self) {
         self.writer.claims.borrow_mut().remove(&self.name);
+        self.writer.released.notify_all();
     }
 }
 
 impl CatalogWriter {
     pub(crate) fn new(partition: Partition) -> Self {
-        Self { partition, claims: RefCell::default() }
+        Self { partition, claims: RefCell::default(), released: Event::new() }
     }
 
     /// Takes a name for one change; refused while another has it.
@@ -45,6 +49,16 @@ impl CatalogWriter {
             Entry::Vacant(free) => {
                 free.insert(change);
                 Ok(Claim { writer: self, name: Arc::clone(name) })
+            }
+        }
+    }
+
+    /// Takes a name for one change as soon as no other has it.
+    pub(crate) async fn claim_when_free(&self, name: &Arc<str>, change: TableChange) -> Claim<'_> {
+        loop {
+            match self.claim(name, change) {
+                Ok(claim) => return claim,
+                Err(_taken) => self.released.notified().await,
             }
         }
     }

@@ -8,6 +8,8 @@ use super::{
     collection::Collections,
     global_index::{self, IndexChange},
     local_index::LocalDeltas,
+    stream::ChangeRecord,
+    time_to_live::ExpiryShift,
 };
 use crate::{
     error::Error,
@@ -20,6 +22,8 @@ pub(crate) struct EntryWriter<'a> {
     batch: &'a mut WriteBatch,
     collection_bytes_max: u64,
     collections: Collections,
+    /// Changes of items that the entry has so far.
+    change_count: u16,
     work: EntryWork,
 }
 
@@ -52,7 +56,7 @@ impl<'a> EntryWriter<'a> {
     /// `collection_bytes_max`.
     pub(crate) fn new(view: &'a View<'a>, batch: &'a mut WriteBatch, collection_bytes_max: u64) -> Self {
         let (collections, work) = (Collections::default(), EntryWork::default());
-        Self { view, batch, collection_bytes_max, collections, work }
+        Self { view, batch, collection_bytes_max, collections, change_count: 0, work }
     }
 
     /// Adds one change of an item; an entry changes an item at most once. Refused changes leave no trace.
@@ -71,6 +75,11 @@ impl<'a> EntryWriter<'a> {
         if !change.is_none() {
             self.put_item(change);
             derived.local.put_into(self.batch);
+            derived.expiry.put_into(change.key, self.batch);
+            if let Some(record) = derived.record {
+                record.put_into(self.change_count, self.batch);
+            }
+            self.change_count = self.change_count.checked_add(1).expect("an entry has few changes");
             self.work.deliveries.extend(derived.global);
         }
         Ok(Ok(report))
@@ -109,9 +118,12 @@ impl<'a> EntryWriter<'a> {
 }
 
 /// What a change of an item leads to, and what all of it uses.
+#[derive(Default)]
 struct Derived {
     local: LocalDeltas,
     global: Vec<IndexChange>,
+    expiry: ExpiryShift,
+    record: Option<ChangeRecord>,
     capacity: ConsumedCapacity,
 }
 
@@ -120,10 +132,11 @@ impl Derived {
         let table = CapacityUnits::for_write(size_bytes(change.old)?, size_bytes(change.new)?);
         let mut capacity = ConsumedCapacity::of_table(table);
         if change.is_none() {
-            return Ok(Self { local: LocalDeltas::default(), global: Vec::new(), capacity });
+            return Ok(Self { capacity, ..Self::default() });
         }
         let local = LocalDeltas::of(change, &mut capacity)?;
         let global = global_index::changes(change, &mut capacity)?;
-        Ok(Self { local, global, capacity })
+        let (expiry, record) = (ExpiryShift::of(change)?, ChangeRecord::of(change)?);
+        Ok(Self { local, global, expiry, record, capacity })
     }
 }

@@ -17,6 +17,8 @@ mod entry_writer;
 mod global_index;
 mod index_entry;
 mod local_index;
+mod stream;
+mod time_to_live;
 
 pub(crate) use check::{check_index_keys, check_updated_index_keys, is_too_large_with_indexes};
 pub(crate) use entry_writer::{EntryWork, EntryWriter, WriteReport};
@@ -43,7 +45,7 @@ pub(crate) struct ItemChange<'a> {
 
 /// Who changes an item.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Cause {
+pub enum Cause {
     /// A request.
     Client,
     /// The item's time to live is over.

@@ -16,9 +16,11 @@ mod query;
 mod return_values;
 mod scan;
 mod start_key;
+mod streams;
 mod table;
 mod table_keys;
 mod tags;
+mod time_to_live;
 mod update_item;
 mod write_output;
 
@@ -46,6 +48,11 @@ pub use put_item::{PutItem, PutItemOutput};
 pub use query::{FilterNames, Query, QueryOutput, ScanDirection};
 pub use return_values::{ReturnOld, ReturnValues};
 pub use scan::{Scan, ScanOutput};
+pub use streams::{
+    DESCRIBE_STREAM_SHARDS_MAX, DescribeStream, DescribeStreamOutput, GET_RECORDS_MAX, GetRecords,
+    GetRecordsOutput, GetShardIterator, ItemEvent, IteratorStart, LIST_STREAMS_MAX, ListStreams,
+    ListStreamsOutput, StreamName, StreamRecord, StreamShard,
+};
 pub use table::{
     CreateTable, GlobalIndexChange, GlobalIndexDescription, ListTables, ListTablesOutput,
     LocalIndexDescription, StreamChange, TableDescription, TableStatus, UpdateTable,
@@ -53,6 +60,7 @@ pub use table::{
 pub(crate) use table::{RowCount, TableCounts};
 pub use table_keys::{IndexKeys, TableKeys};
 pub use tags::{ChangeTags, TAGS_MAX};
+pub use time_to_live::{TimeToLiveChange, UpdateTimeToLive};
 pub(crate) use update_item::UpdatePlan;
 pub use update_item::{UpdateItem, UpdateItemOutput};
 pub use write_output::{ItemCollection, WriteOutput};

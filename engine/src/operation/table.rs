@@ -11,7 +11,7 @@ use crate::{
     catalog::{
         BillingMode, DeletionProtection, GlobalIndexDefinition, IndexStatus, IndexThroughput,
         LocalIndexDefinition, OnDemandMaximum, StreamDescription, StreamViewType, Table, TableClass,
-        TableDefinition, TableId, TableSettings,
+        TableDefinition, TableId, TableSettings, TimeToLive,
     },
     error::{Error, ValidationError},
     options::EngineOptions,
@@ -158,8 +158,8 @@ pub struct TableDescription {
     pub global_indexes: Vec<GlobalIndexDescription>,
     /// Its streams, oldest first; only the last may be enabled.
     pub streams: Vec<StreamDescription>,
-    /// The attribute that tells when an item expires.
-    pub time_to_live: Option<String>,
+    /// By what its items expire.
+    pub time_to_live: Option<TimeToLive>,
     /// Items stored now.
     pub item_count: u64,
     /// Bytes stored now.
@@ -269,6 +269,7 @@ impl UpdateTable {
             || self.table_class.is_some()
             || self.on_demand_maximum.is_some()
             || self.deletion_protection.is_some()
+            || self.stream.is_some()
     }
 }
 
@@ -310,7 +311,7 @@ impl TableDescription {
             tags: table.settings.tags.clone(),
             attribute_definitions: table.attribute_definitions(),
             streams: table.streams.clone(),
-            time_to_live: table.time_to_live.as_deref().map(str::to_owned),
+            time_to_live: table.time_to_live.clone(),
             item_count,
             size_bytes,
         }

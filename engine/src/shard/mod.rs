@@ -13,7 +13,9 @@ mod progress;
 mod registry;
 mod shards;
 mod start;
+mod streams;
 mod tables;
+mod time_to_live;
 mod transact;
 
 use std::{
@@ -24,7 +26,7 @@ use std::{
     time::Duration,
 };
 
-use basalt_runtime::{Handle, MonotonicTime, ShardIndex, join_all};
+use basalt_runtime::{Handle, MonotonicTime, ShardIndex, join_all, local::Event};
 use basalt_storage::{Partition, ShardStore, StoreMetrics};
 
 pub use access::ShardAccess;
@@ -53,6 +55,8 @@ struct ShardState {
     store: ShardStore,
     shards: Arc<Shards>,
     catalog: RefCell<Arc<Catalog>>,
+    /// The shard knows a later catalog.
+    catalog_changed: Event,
     /// Shard 0 alone changes the catalog.
     catalog_writer: OnceCell<CatalogWriter>,
     remote_operations: Cell<u32>,
@@ -70,6 +74,7 @@ impl LocalEngine {
                 store,
                 shards,
                 catalog: RefCell::default(),
+                catalog_changed: Event::new(),
                 catalog_writer: OnceCell::new(),
                 remote_operations: Cell::new(0),
                 transactions,
@@ -174,7 +179,13 @@ impl LocalEngine {
         let mut current = self.state.catalog.borrow_mut();
         if catalog.version() > current.version() {
             *current = catalog;
+            self.state.catalog_changed.notify_all();
         }
+    }
+
+    /// Waits for a catalog that meets `condition`.
+    async fn until_catalog(&self, condition: impl Fn(&Catalog) -> bool) {
+        self.state.catalog_changed.wait_until(|| condition(&self.catalog())).await;
     }
 
     /// Which shard owns a partition.

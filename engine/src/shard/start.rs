@@ -164,6 +164,14 @@ impl LocalEngine {
         })
         .await?;
         self.settle_transactions().await?;
+        // Only now is it known which items transactions hold.
+        self.on_every_shard(|shard| async move {
+            shard.handle().spawn(shard.clone().trim_streams_forever()).detach();
+            shard.handle().spawn(shard.clone().expire_items_forever()).detach();
+            Ok(())
+        })
+        .await?;
+        self.resume_time_to_live();
         self.shards().publish(catalog);
         Ok(())
     }

@@ -7,7 +7,7 @@ use basalt_storage::PartitionId;
 
 use super::LocalEngine;
 use crate::{
-    catalog::{Catalog, CatalogWriter, Claim, DeletionProtection, Table, TableDraft, TableSettings},
+    catalog::{Catalog, CatalogWriter, Claim, DeletionProtection, Table, TableDraft},
     error::{Error, TableChange, ValidationError},
     operation::{
         ChangeTags, CreateTable, ListTables, ListTablesOutput, RowCount, TableCounts, TableDescription,
@@ -57,7 +57,7 @@ impl LocalEngine {
 
     /// Runs a change of the catalog as a task of its own: once begun it must come to its end, whether or not anybody
     /// still waits, or shards would not learn of a durable change.
-    async fn on_catalog_shard<T, W, F>(&self, change: W) -> Result<T, Error>
+    pub(super) async fn on_catalog_shard<T, W, F>(&self, change: W) -> Result<T, Error>
     where
         T: Send + 'static,
         W: FnOnce(LocalEngine) -> F + Send + 'static,
@@ -83,20 +83,37 @@ impl LocalEngine {
 
     async fn update_table_here(&self, request: UpdateTable) -> Result<TableDescription, Error> {
         let (table, _claim) = self.claim_table(&request.table_name, TableChange::Updated)?;
-        let settings = request.settings_over(&table.settings, self.handle().unix_time())?;
-        let changed = self.set(&table, settings).await?;
+        let now = self.handle().unix_time();
+        let streams = match request.stream {
+            Some(change) => table.streams_after(change, now)?,
+            None => table.streams.clone(),
+        };
+        let settings = request.settings_over(&table.settings, now)?;
+        let changed = self.set(Table { settings, streams, ..Table::clone(&table) }).await?;
         self.describe(&changed, TableStatus::Active).await
     }
 
     async fn change_tags_here(&self, request: ChangeTags) -> Result<(), Error> {
         let (table, _claim) = self.claim_table(&request.table_name, TableChange::Updated)?;
         let settings = request.settings_over(&table.settings)?;
-        self.set(&table, settings).await.map(drop)
+        self.set(Table { settings, ..Table::clone(&table) }).await.map(drop)
     }
 
-    /// Makes other settings of a claimed table durable and known.
-    async fn set(&self, table: &Table, settings: TableSettings) -> Result<Table, Error> {
-        let changed = Table { settings, ..Table::clone(table) };
+    /// Changes a table for the database's own reasons, as soon as no request is changing it. One that is gone stays so.
+    pub(super) async fn change_table(
+        &self,
+        known: &Table,
+        change: impl FnOnce(&mut Table),
+    ) -> Result<(), Error> {
+        let _claim = self.catalog_writer().claim_when_free(&known.name, TableChange::Updated).await;
+        let Ok(present) = self.current(known) else { return Ok(()) };
+        let mut changed = Table::clone(&present);
+        change(&mut changed);
+        self.set(changed).await.map(drop)
+    }
+
+    /// Makes what became of a claimed table durable and known.
+    pub(super) async fn set(&self, changed: Table) -> Result<Table, Error> {
         self.catalog_writer().replace(&changed).await?;
         self.spread(self.catalog().with(changed.clone())).await?;
         Ok(changed)
@@ -128,7 +145,11 @@ impl LocalEngine {
     }
 
     /// An existing table that no other request is changing.
-    fn claim_table(&self, table_name: &str, change: TableChange) -> Result<(Arc<Table>, Claim<'_>), Error> {
+    pub(super) fn claim_table(
+        &self,
+        table_name: &str,
+        change: TableChange,
+    ) -> Result<(Arc<Table>, Claim<'_>), Error> {
         let table = self.table(table_name)?;
         let claim = self.catalog_writer().claim(&table.name, change)?;
         Ok((table, claim))

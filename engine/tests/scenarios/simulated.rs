@@ -1,11 +1,11 @@
 //! Engines on a simulated disk: closed, killed or unplugged, and opened again with another number of shards.
 
-use std::{future::Future, path::Path};
+use std::{future::Future, path::Path, time::Duration};
 
 use basalt_engine::{
     Engine,
     runtime::{
-        MonotonicTime, ShardIndex,
+        MonotonicTime, ShardIndex, UnixTime,
         sim::{CrashPolicy, Disk, SimOptions, Simulation},
     },
 };
@@ -13,6 +13,8 @@ use basalt_engine::{
 use crate::support::options;
 
 const DIRECTORY: &str = "/data";
+/// Days pass while records grow old.
+const TIME_MAX: Duration = Duration::from_hours(72);
 const LEADER: ShardIndex = ShardIndex(0);
 
 /// A running engine and its simulated machine.
@@ -24,7 +26,8 @@ pub(crate) struct Simulated {
 impl Simulated {
     /// Starts a process of `shard_count` shards on `disk`.
     pub(crate) fn open(disk: Disk, shard_count: u16, seed: u64) -> Self {
-        let mut simulation = Simulation::new(SimOptions { shard_count, ..SimOptions::new(seed) }, disk);
+        let mut simulation =
+            Simulation::new(SimOptions { shard_count, time_max: TIME_MAX, ..SimOptions::new(seed) }, disk);
         let (leader, remotes) = (simulation.handle(LEADER), simulation.remotes().to_vec());
         let opening =
             async move { Engine::open_on(leader, remotes, Path::new(DIRECTORY), options(shard_count)).await };
@@ -54,6 +57,33 @@ impl Simulated {
     /// The simulated time.
     pub(crate) fn now(&self) -> MonotonicTime {
         self.simulation.now()
+    }
+
+    /// Begins `work` on the first shard and gives it so much time.
+    pub(crate) fn run_for<F: Future<Output = ()> + 'static>(
+        &mut self,
+        time: Duration,
+        work: impl FnOnce(Engine) -> F,
+    ) {
+        self.simulation.handle(LEADER).spawn(work(self.engine.clone())).detach();
+        self.simulation.run_for(time).expect("the process lives");
+    }
+
+    /// Sets the calendar forward or back.
+    pub(crate) fn set_unix_time(&mut self, time: UnixTime) {
+        self.simulation.set_unix_time(time);
+    }
+
+    /// What the calendar shows.
+    pub(crate) fn unix_time(&self) -> UnixTime {
+        self.simulation.handle(LEADER).unix_time()
+    }
+
+    /// Lets time pass.
+    pub(crate) fn wait(&mut self, duration: Duration) {
+        let handle = self.simulation.handle(LEADER);
+        let waited = self.simulation.run_until(LEADER, async move { handle.sleep(duration).await });
+        waited.expect("time passes");
     }
 
     /// Closes the engine and ends the process.

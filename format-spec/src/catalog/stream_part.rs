@@ -92,13 +92,53 @@ pub(super) fn decode_streams(reader: &mut Reader<'_>) -> Result<Vec<StreamPart>,
     Ok(streams)
 }
 
-/// Writes the attribute that tells when items expire; none is written as an empty name, which no attribute has.
-pub(super) fn encode_time_to_live(attribute: Option<&str>, row: &mut Vec<u8>) {
-    row.put_prefixed_bytes(attribute.unwrap_or("").as_bytes());
+/// Where a table's items are on their way to expire, or to do so no more.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum TimeToLiveState {
+    /// Items that were there before are being taken into the order of expiry.
+    Filling,
+    /// Items expire.
+    Enabled,
+    /// Items expire no more, and the order is being cleared.
+    Clearing,
 }
 
-/// Reads the attribute that tells when items expire.
-pub(super) fn decode_time_to_live(reader: &mut Reader<'_>) -> Result<Option<String>, DecodeError> {
+const STATES: [(TimeToLiveState, u8); 3] =
+    [(TimeToLiveState::Filling, 1), (TimeToLiveState::Enabled, 2), (TimeToLiveState::Clearing, 3)];
+
+/// The states of time to live as the specification lists them.
+pub const TIME_TO_LIVE_STATES: &[Constant] =
+    &[Constant::new("Filling", 1), Constant::new("Enabled", 2), Constant::new("Clearing", 3)];
+
+/// By what a table's items expire.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct TimeToLivePart {
+    /// The attribute that tells when; never empty.
+    pub attribute: String,
+    /// How far it has come.
+    pub state: TimeToLiveState,
+    /// When it was enabled; what was filled in by an earlier setting is void.
+    pub enabled_unix_us: u64,
+}
+
+/// Writes by what items expire; nothing is written as an empty name, which no attribute has.
+pub(super) fn encode_time_to_live(time_to_live: Option<&TimeToLivePart>, row: &mut Vec<u8>) {
+    let Some(part) = time_to_live else { return row.put_prefixed_bytes(&[]) };
+    assert!(!part.attribute.is_empty(), "attributes have names");
+    row.put_prefixed_bytes(part.attribute.as_bytes());
+    row.put_u8(byte_of(&STATES, part.state));
+    row.put_u64(part.enabled_unix_us);
+}
+
+/// Reads by what items expire.
+pub(super) fn decode_time_to_live(reader: &mut Reader<'_>) -> Result<Option<TimeToLivePart>, DecodeError> {
     let attribute = reader.prefixed_str()?;
-    Ok((!attribute.is_empty()).then(|| attribute.to_owned()))
+    if attribute.is_empty() {
+        return Ok(None);
+    }
+    Ok(Some(TimeToLivePart {
+        attribute: attribute.to_owned(),
+        state: enumerated("state of time to live", &STATES, reader.u8()?)?,
+        enabled_unix_us: reader.u64()?,
+    }))
 }

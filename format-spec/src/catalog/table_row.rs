@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::index_part::{self, GlobalIndexPart, LocalIndexPart};
-use super::stream_part::{self, StreamPart};
+use super::stream_part::{self, StreamPart, TimeToLivePart};
 use super::{ROW_VERSION, byte_of, enumerated, open_row};
 use crate::key_encoding::{KeyPartKind, SECRET_BYTES};
 use crate::layout::{Constant, Field};
@@ -153,8 +153,8 @@ pub struct TableRow {
     pub global_indexes: Vec<GlobalIndexPart>,
     /// Its streams, oldest first.
     pub streams: Vec<StreamPart>,
-    /// The attribute that tells when an item expires.
-    pub time_to_live: Option<String>,
+    /// By what its items expire.
+    pub time_to_live: Option<TimeToLivePart>,
 }
 
 impl TableRow {
@@ -177,7 +177,7 @@ impl TableRow {
         }
         index_part::encode_indexes(&self.local_indexes, &self.global_indexes, definitions, &mut row);
         stream_part::encode_streams(&self.streams, &mut row);
-        stream_part::encode_time_to_live(self.time_to_live.as_deref(), &mut row);
+        stream_part::encode_time_to_live(self.time_to_live.as_ref(), &mut row);
         row
     }
 

@@ -74,6 +74,10 @@ planted_bugs! {
     ForgetPrepared,
     /// Commits of a transaction let go of its items before they are durable.
     ReleaseItemsEarly,
+    /// A trim of a stream removes records that are not too old.
+    TrimFreshStreamRecords,
+    /// An item whose expiry changes loses its place in the order of expiry.
+    ForgetMovedExpiry,
     /// A superblock that names a newer applied index than the log holds durably is written.
     CheckpointAheadOfLog,
 }

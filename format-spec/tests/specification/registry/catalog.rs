@@ -3,7 +3,7 @@
 use basalt_format::catalog::{
     AttributeDefinition, Billing, CapacityPair, CatalogKey, CountersRow, GlobalIndexPart, IndexStatus,
     LocalIndexPart, PartitionRow, PartitionState, Projection, StreamPart, StreamView, TableClass, TableRow,
-    TableStatus,
+    TableStatus, TimeToLivePart, TimeToLiveState,
 };
 use basalt_format::key_encoding::KeyPartKind;
 
@@ -101,7 +101,11 @@ fn table() -> TableRow {
                 disabled_unix_us: None,
             },
         ],
-        time_to_live: Some("Expires".to_owned()),
+        time_to_live: Some(TimeToLivePart {
+            attribute: "Expires".to_owned(),
+            state: TimeToLiveState::Filling,
+            enabled_unix_us: 1_767_225_600_000_000,
+        }),
     }
 }
 

@@ -98,6 +98,7 @@ pub(crate) fn tables() -> Vec<Table> {
         Table::constants("catalog.md", "projection_kinds", catalog::PROJECTION_KINDS),
         Table::constants("catalog.md", "index_statuses", catalog::INDEX_STATUSES),
         Table::constants("catalog.md", "stream_views", catalog::STREAM_VIEWS),
+        Table::constants("catalog.md", "time_to_live_states", catalog::TIME_TO_LIVE_STATES),
         Table::fields("catalog.md", "partition_row", catalog::PARTITION_ROW_LAYOUT),
         Table::constants("catalog.md", "partition_states", catalog::PARTITION_STATES),
         Table::fields("global_index.md", "outbox_key", outbox::OUTBOX_KEY_LAYOUT),

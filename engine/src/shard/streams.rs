@@ -1,0 +1,358 @@
+//! Runs the stream operations: each shard reads and trims the streams of its own partitions.
+
+use std::{sync::Arc, time::Duration};
+
+use basalt_format::stream_record::StreamPosition;
+use basalt_runtime::join_all;
+use basalt_storage::{EntryIndex, HybridTime, Partition, Stop, View};
+
+use super::LocalEngine;
+use crate::{
+    catalog::{Catalog, StreamDescription, Table, TablePartition},
+    error::{Error, ValidationError},
+    operation::{
+        DESCRIBE_STREAM_SHARDS_MAX, DescribeStream, DescribeStreamOutput, GET_RECORDS_MAX, GetRecords,
+        GetRecordsOutput, GetShardIterator, IteratorStart, LIST_STREAMS_MAX, ListStreams, ListStreamsOutput,
+        StreamName, StreamShard,
+    },
+    stream::{
+        RETENTION, RecordPage, SequenceNumber, ShardIterator, StreamShardId, Trimmed, first_at_or_after,
+        horizon, last_position, remove_records, trim_records,
+    },
+};
+
+/// Streams are trimmed so often.
+const TRIM_INTERVAL: Duration = Duration::from_mins(1);
+
+/// A stream as the catalog has it now.
+struct KnownStream {
+    table: Arc<Table>,
+    stream: StreamDescription,
+}
+
+impl LocalEngine {
+    /// Lists streams, by table and label.
+    pub async fn list_streams(&self, request: ListStreams) -> Result<ListStreamsOutput, Error> {
+        list_streams(&self.catalog(), &request)
+    }
+
+    /// Tells what a stream is, and its shards.
+    pub async fn describe_stream(&self, request: DescribeStream) -> Result<DescribeStreamOutput, Error> {
+        let KnownStream { table, stream } = self.known_stream(&request.stream)?;
+        let limit = request.limit.unwrap_or(DESCRIBE_STREAM_SHARDS_MAX) as usize;
+        let mut places = shard_places(&table, &stream, &request);
+        let has_more = places.len() > limit;
+        places.truncate(limit);
+        let last_evaluated_shard = places.last().map(|(id, _)| *id).filter(|_| has_more);
+        let telling = places.into_iter().map(|(id, partition)| {
+            let name = request.stream.clone();
+            self.run_on(self.owner(partition), move |owner| async move {
+                owner.describe_shard_here(&name, id).await
+            })
+        });
+        let shards = join_all(telling).await.into_iter().collect::<Result<_, Error>>()?;
+        Ok(DescribeStreamOutput {
+            stream: request.stream,
+            is_enabled: stream.is_enabled(),
+            view_type: stream.view_type,
+            created_unix_us: stream.created_unix_us,
+            key_schema: table.schema().clone(),
+            shards,
+            last_evaluated_shard,
+        })
+    }
+
+    /// Begins to read a stream shard.
+    pub async fn get_shard_iterator(&self, request: GetShardIterator) -> Result<ShardIterator, Error> {
+        let known = self.known_stream(&request.stream)?;
+        let owner = self.owner(known.partition_of_shard(request.shard)?);
+        self.run_on(owner, move |owner| async move { owner.get_shard_iterator_here(&request).await }).await
+    }
+
+    /// Reads records of a stream shard.
+    pub async fn get_records(&self, request: GetRecords) -> Result<GetRecordsOutput, Error> {
+        let known = self.known_stream(&request.stream)?;
+        let owner = self.owner(known.partition_of_iterator(&request.iterator)?);
+        self.run_on(owner, move |owner| async move { owner.get_records_here(&request).await }).await
+    }
+
+    fn known_stream(&self, name: &StreamName) -> Result<KnownStream, Error> {
+        let not_found = || Error::StreamNotFound { table_name: name.table_name.clone(), label: name.label };
+        let table = self.table(&name.table_name).map_err(|_no_table| not_found())?;
+        let stream = table.streams.iter().find(|stream| stream.label() == name.label).copied();
+        stream.map(|stream| KnownStream { table, stream }).ok_or_else(not_found)
+    }
+
+    async fn describe_shard_here(&self, name: &StreamName, id: StreamShardId) -> Result<StreamShard, Error> {
+        let known = self.known_stream(name)?;
+        let number = known.stream.number;
+        let ends = self.read_stream(&known, id, |view| {
+            let (oldest, newest) = (horizon(number, view)?, last_position(number, view)?);
+            Ok(oldest.and_then(|oldest| Ok((oldest, newest?))).map_err(Error::from))
+        });
+        let (oldest, newest) = ends.await?.unwrap_or_default();
+        let starting = oldest.unwrap_or(StreamPosition::START);
+        let ending = (!known.stream.is_enabled()).then(|| newest.unwrap_or(starting));
+        Ok(StreamShard {
+            id,
+            // Partitions are not split yet.
+            parent: None,
+            starting: SequenceNumber::of(starting),
+            ending: ending.map(SequenceNumber::of),
+        })
+    }
+
+    async fn get_shard_iterator_here(&self, request: &GetShardIterator) -> Result<ShardIterator, Error> {
+        let known = self.known_stream(&request.stream)?;
+        let partition = known.partition_of_shard(request.shard)?.id;
+        let (number, start) = (known.stream.number, request.start);
+        let committed = self.store().partition(partition).map(|partition| partition.stats().committed);
+        let committed = committed.unwrap_or_default();
+        let position = self.read_stream(&known, request.shard, |view| {
+            Ok(match horizon(number, view)? {
+                Ok(oldest) => start_position(number, start, oldest, committed, view)?,
+                Err(reason) => Err(reason.into()),
+            })
+        });
+        let position = match position.await? {
+            Some(position) => position,
+            None => start_of_nothing(start)?,
+        };
+        let now = self.handle().unix_time();
+        Ok(ShardIterator::new(&known.table, &known.stream, partition, position, now))
+    }
+
+    async fn get_records_here(&self, request: &GetRecords) -> Result<GetRecordsOutput, Error> {
+        let known = self.known_stream(&request.stream)?;
+        let (iterator, now) = (&request.iterator, self.handle().unix_time());
+        let partition = known.partition_of_iterator(iterator)?.id;
+        if iterator.is_expired(now) {
+            return Err(Error::IteratorExpired);
+        }
+        let KnownStream { table, stream } = &known;
+        let limit = request.limit.unwrap_or(GET_RECORDS_MAX).min(GET_RECORDS_MAX) as usize;
+        let mut page = RecordPage::from(iterator.position(), table, stream, partition, limit);
+        let id = StreamShardId::new(stream.label(), partition);
+        self.read_stream(&known, id, |view| page.read(view)).await?;
+        let is_drained = !stream.is_enabled() && !page.is_full();
+        let next = (!is_drained).then(|| ShardIterator::new(table, stream, partition, page.next, now));
+        Ok(GetRecordsOutput { records: page.records, view_type: stream.view_type, next })
+    }
+
+    /// Runs `read` on the partition of a shard; `None` if nothing was ever written to it.
+    ///
+    /// Of a disabled stream the newest state is read, and waited for: its last records may not be durable yet, and
+    /// who is told that there are no more must have got them.
+    async fn read_stream<T>(
+        &self,
+        known: &KnownStream,
+        shard: StreamShardId,
+        mut read: impl FnMut(&View<'_>) -> Result<Result<T, Error>, Stop>,
+    ) -> Result<Option<T>, Error> {
+        let Some(partition) = self.store().partition(shard.partition()) else { return Ok(None) };
+        if known.stream.is_enabled() {
+            return partition.read(read).await?.map(Some);
+        }
+        let (outcome, commit) = partition.write(|view, _nothing| read(view)).await?;
+        commit.wait().await?;
+        outcome.map(Some)
+    }
+}
+
+impl KnownStream {
+    fn partition_of_shard(&self, shard: StreamShardId) -> Result<&TablePartition, Error> {
+        let label = self.stream.label();
+        let partition = self.table.partitions.iter().find(|partition| {
+            partition.id == shard.partition() && StreamShardId::new(label, partition.id) == shard
+        });
+        partition.ok_or_else(|| Error::StreamShardNotFound {
+            table_name: self.table.name.to_string(),
+            label,
+            shard,
+        })
+    }
+
+    fn partition_of_iterator(&self, iterator: &ShardIterator) -> Result<&TablePartition, Error> {
+        let partition = self.table.partitions.iter().find(|partition| partition.id == iterator.partition());
+        partition
+            .filter(|_| iterator.is_of(&self.table, &self.stream))
+            .ok_or_else(|| ValidationError::ShardIterator.into())
+    }
+}
+
+/// Where a reader begins, given what is left of the stream.
+fn start_position(
+    stream_number: u32,
+    start: IteratorStart,
+    oldest: Option<StreamPosition>,
+    committed: EntryIndex,
+    view: &View<'_>,
+) -> Result<Result<StreamPosition, Error>, Stop> {
+    let oldest = oldest.unwrap_or(StreamPosition::START);
+    let known = |number: SequenceNumber| match number.position() {
+        trimmed if trimmed < oldest => Err(Error::StreamTrimmed),
+        unknown if unknown.entry_index > committed.get() => Err(ValidationError::SequenceNumber.into()),
+        position => Ok(position),
+    };
+    Ok(match start {
+        IteratorStart::TrimHorizon => Ok(oldest),
+        IteratorStart::Latest => Ok(StreamPosition { entry_index: committed.next().get(), change: 0 }),
+        IteratorStart::AtSequenceNumber(number) => known(number),
+        IteratorStart::AfterSequenceNumber(number) => known(number).map(StreamPosition::next),
+        IteratorStart::AtTimestamp { unix_us } => {
+            let time = HybridTime::new(unix_us);
+            first_at_or_after(stream_number, time, oldest, committed, view)?.map_err(Error::from)
+        }
+    })
+}
+
+/// Where a reader of a partition begins to which nothing was ever written.
+fn start_of_nothing(start: IteratorStart) -> Result<StreamPosition, Error> {
+    match start {
+        IteratorStart::AtSequenceNumber(number) | IteratorStart::AfterSequenceNumber(number)
+            if number.position() != StreamPosition::START =>
+        {
+            Err(ValidationError::SequenceNumber.into())
+        }
+        _ => Ok(StreamPosition::START),
+    }
+}
+
+/// A stream's shards that a request asks for, by their names.
+fn shard_places<'a>(
+    table: &'a Table,
+    stream: &StreamDescription,
+    request: &DescribeStream,
+) -> Vec<(StreamShardId, &'a TablePartition)> {
+    if request.children_of.is_some() {
+        // Partitions are not split yet: no shard is another's child.
+        return Vec::new();
+    }
+    let shards = table.partitions.iter();
+    let shards = shards.map(|partition| (StreamShardId::new(stream.label(), partition.id), partition));
+    let mut shards: Vec<_> = shards.filter(|(id, _)| Some(*id) > request.exclusive_start_shard).collect();
+    shards.sort_by_key(|(id, _)| *id);
+    shards
+}
+
+fn list_streams(catalog: &Catalog, request: &ListStreams) -> Result<ListStreamsOutput, Error> {
+    if let Some(table_name) = &request.table_name {
+        catalog.expect(table_name)?;
+    }
+    let limit = request.limit.unwrap_or(LIST_STREAMS_MAX).min(LIST_STREAMS_MAX) as usize;
+    let is_asked_for = |table: &Table| request.table_name.as_deref().is_none_or(|name| *table.name == *name);
+    let mut streams = catalog
+        .tables()
+        .filter(|table| is_asked_for(table))
+        .flat_map(|table| {
+            let name = |stream: &StreamDescription| StreamName {
+                table_name: table.name.to_string(),
+                label: stream.label(),
+            };
+            table.streams.iter().map(name)
+        })
+        .filter(|stream| request.exclusive_start.as_ref().is_none_or(|start| stream > start));
+    let page: Vec<StreamName> = streams.by_ref().take(limit).collect();
+    let last_evaluated = streams.next().and_then(|_more| page.last().cloned());
+    Ok(ListStreamsOutput { streams: page, last_evaluated })
+}
+
+// --- Trimming, in the background.
+
+impl LocalEngine {
+    /// Trims streams for as long as the shard lives. Costs nothing while there is no stream.
+    pub(super) async fn trim_streams_forever(self) {
+        loop {
+            self.until_catalog(|catalog| catalog.tables().any(|table| !table.streams.is_empty())).await;
+            self.handle().sleep(TRIM_INTERVAL).await;
+            if matches!(self.trim_streams().await, Err(Error::Closed)) {
+                return;
+            }
+        }
+    }
+
+    /// Trims all streams once. The catalog's shard also forgets those that nobody can read any more.
+    pub(super) async fn trim_streams(&self) -> Result<(), Error> {
+        for table in self.catalog().tables() {
+            for stream in &table.streams {
+                tell(self.trim_stream(table, stream).await, &table.name)?;
+                if self.shard() == super::CATALOG_SHARD && self.is_past(stream) {
+                    tell(self.forget_stream(table, stream).await, &table.name)?;
+                }
+            }
+        }
+        Ok(())
+    }
+
+    async fn trim_stream(&self, table: &Table, stream: &StreamDescription) -> Result<(), Error> {
+        for partition in self.own_partitions(table) {
+            loop {
+                let now = self.handle().unix_time();
+                let (trimmed, commit) =
+                    partition.write(|view, batch| trim_records(stream.number, now, view, batch)).await?;
+                commit.wait().await?;
+                if trimmed? == Trimmed::All {
+                    break;
+                }
+                self.handle().yield_now().await;
+            }
+        }
+        Ok(())
+    }
+
+    /// Whether a stream has been disabled for so long that none of its records is left.
+    fn is_past(&self, stream: &StreamDescription) -> bool {
+        let now = self.handle().unix_time().as_micros();
+        let age = stream.disabled_unix_us.map_or(0, |disabled| now.saturating_sub(disabled));
+        Duration::from_micros(age) > RETENTION
+    }
+
+    /// Removes what is left of a stream from every partition, then from the catalog: in this order, so that a crash
+    /// leaves nothing behind that no stream names.
+    async fn forget_stream(&self, table: &Arc<Table>, stream: &StreamDescription) -> Result<(), Error> {
+        let (known, number) = (Arc::clone(table), stream.number);
+        self.on_every_shard(move |shard| {
+            let known = Arc::clone(&known);
+            async move { shard.remove_stream(&known, number).await }
+        })
+        .await?;
+        self.change_table(table, |table| {
+            table.streams.retain(|stream| stream.number != number);
+        })
+        .await
+    }
+
+    async fn remove_stream(&self, table: &Table, stream_number: u32) -> Result<(), Error> {
+        for partition in self.own_partitions(table) {
+            loop {
+                let (removed, commit) =
+                    partition.write(|view, batch| remove_records(stream_number, view, batch)).await?;
+                commit.wait().await?;
+                if removed == Trimmed::All {
+                    break;
+                }
+                self.handle().yield_now().await;
+            }
+        }
+        Ok(())
+    }
+
+    /// The partitions of a table that this shard owns and that were ever written to.
+    pub(super) fn own_partitions(&self, table: &Table) -> Vec<Partition> {
+        let own = table.partitions.iter().filter(|partition| self.owner(partition) == self.shard());
+        own.filter_map(|partition| self.store().partition(partition.id)).collect()
+    }
+}
+
+/// What failed in the background is told and tried again later; only the engine's end is passed on.
+pub(super) fn tell(outcome: Result<(), Error>, table_name: &str) -> Result<(), Error> {
+    match outcome {
+        Err(Error::Closed) => Err(Error::Closed),
+        Err(Error::TableDropped) => Ok(()),
+        Err(error) => {
+            tracing::warn!(table_name, %error, "work in the background failed, and will be tried again");
+            Ok(())
+        }
+        Ok(()) => Ok(()),
+    }
+}

@@ -1,0 +1,91 @@
+//! Removes records that are too old, in steps of bounded size.
+
+use std::time::Duration;
+
+use basalt_format::{
+    DecodeError,
+    stream_record::{HORIZON_ENTRY_INDEX, StreamKey, encode_horizon, stream_range},
+};
+use basalt_runtime::UnixTime;
+use basalt_storage::{Direction, HybridTime, KeyRange, Stop, View, WriteBatch};
+
+/// Records can be read for a day.
+pub(crate) const RETENTION: Duration = Duration::from_hours(24);
+/// Rows that one entry removes: a shard's other work waits for no more than these.
+const ROWS_PER_ENTRY_MAX: usize = 512;
+
+/// How far a step came.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Trimmed {
+    /// There is more to remove.
+    Some,
+    /// Nothing is left that is to be removed.
+    All,
+}
+
+/// Removes records that are older than [`RETENTION`], from the oldest on, and notes how far it came.
+pub(crate) fn trim_records(
+    stream_number: u32,
+    now: UnixTime,
+    view: &View<'_>,
+    batch: &mut WriteBatch,
+) -> Result<Result<Trimmed, DecodeError>, Stop> {
+    let kept_since = now.as_micros().saturating_sub(retention_us());
+    let is_old = |written: HybridTime| written.get() < kept_since || planted_trim_past_the_horizon();
+    let rows = match old_rows(stream_number, is_old, view)? {
+        Ok(rows) => rows,
+        Err(reason) => return Ok(Err(reason)),
+    };
+    let Some(last) = rows.last() else { return Ok(Ok(Trimmed::All)) };
+    rows.iter().for_each(|key| batch.delete(&key.encode()));
+    batch.put(&StreamKey::horizon(stream_number).encode(), encode_horizon(last.position.next()));
+    Ok(Ok(if rows.len() < ROWS_PER_ENTRY_MAX { Trimmed::All } else { Trimmed::Some }))
+}
+
+/// Removes whatever there is of a stream that nobody can read any more, its horizon too.
+pub(crate) fn remove_records(
+    stream_number: u32,
+    view: &View<'_>,
+    batch: &mut WriteBatch,
+) -> Result<Trimmed, Stop> {
+    let (start, end) = stream_range(stream_number);
+    let mut cursor = view.cursor(KeyRange::half_open(&start, &end), Direction::Forward);
+    for _ in 0..ROWS_PER_ENTRY_MAX {
+        let Some((key, _row)) = cursor.next()? else { return Ok(Trimmed::All) };
+        batch.delete(key);
+    }
+    Ok(Trimmed::Some)
+}
+
+/// The keys of the oldest rows that are to go: whole records, at most [`ROWS_PER_ENTRY_MAX`] rows and those that the
+/// last record still has.
+fn old_rows(
+    stream_number: u32,
+    is_old: impl Fn(HybridTime) -> bool,
+    view: &View<'_>,
+) -> Result<Result<Vec<StreamKey>, DecodeError>, Stop> {
+    let (start, end) = stream_range(stream_number);
+    let mut cursor = view.cursor(KeyRange::half_open(&start, &end), Direction::Forward);
+    let mut rows: Vec<StreamKey> = Vec::new();
+    while let Some((key, row)) = cursor.next()? {
+        let key = match StreamKey::decode(key) {
+            Ok(key) if key.position.entry_index == HORIZON_ENTRY_INDEX => continue,
+            Ok(key) => key,
+            Err(reason) => return Ok(Err(reason)),
+        };
+        let begins_a_record = rows.last().is_none_or(|last| last.position != key.position);
+        if !is_old(row.last_write) || begins_a_record && rows.len() >= ROWS_PER_ENTRY_MAX {
+            break;
+        }
+        rows.push(key);
+    }
+    Ok(Ok(rows))
+}
+
+fn retention_us() -> u64 {
+    u64::try_from(RETENTION.as_micros()).expect("a day is short")
+}
+
+fn planted_trim_past_the_horizon() -> bool {
+    basalt_runtime::planted!(TrimFreshStreamRecords)
+}
