@@ -8,6 +8,7 @@ use basalt_model::{
 use basalt_storage::StorageError;
 
 use crate::stream::{StreamLabel, StreamShardId};
+use crate::throughput::Throttled;
 pub use crate::validation::ValidationError;
 
 /// An operation failed.
@@ -94,6 +95,9 @@ pub enum Error {
         /// The table.
         table_name: String,
     },
+    /// The table's throughput, or that of an index, is used up for now; nothing was done.
+    #[error(transparent)]
+    Throttled(#[from] Throttled),
     /// The shard has as much work queued as it may; nothing was done.
     #[error("the engine is overloaded")]
     Overloaded,
@@ -168,6 +172,7 @@ impl Error {
                 | Self::ConditionalCheckFailed { .. }
                 | Self::ItemCollectionTooLarge { .. }
                 | Self::TransactionConflict
+                | Self::Throttled(_)
         )
     }
 
@@ -188,6 +193,7 @@ impl Error {
             | Self::ItemCollectionTooLarge
             | Self::TransactionCanceled { .. } => ErrorKind::Conflict,
             Self::TableInUse { .. }
+            | Self::Throttled(_)
             | Self::Overloaded
             | Self::TransactionConflict
             | Self::TransactionInProgress => ErrorKind::Retry,

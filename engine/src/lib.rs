@@ -55,6 +55,7 @@ mod recovery_report;
 mod shard;
 mod stream;
 mod threads;
+mod throughput;
 mod time_to_live;
 mod transaction;
 mod validation;
@@ -78,6 +79,7 @@ pub use options::{EngineOptions, OptionsError};
 pub use recovery_report::RecoveryReport;
 pub use shard::{LocalEngine, ShardAccess};
 pub use stream::{IteratorError, SequenceNumber, ShardIterator, StreamLabel, StreamShardId};
+pub use throughput::{Throttled, ThrottledAccess, ThrottlingLimit};
 pub use transaction::*;
 
 /// Compiles the example of the workspace's README.

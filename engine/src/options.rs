@@ -24,6 +24,8 @@ pub struct EngineOptions {
     pub account_id: String,
     /// The region in the resource names of tables.
     pub region: String,
+    /// Holds tables with provisioned throughput, or with maxima of what is paid for on demand, to their figures.
+    pub enforce_throughput: bool,
     /// For tests that need a long log: no checkpoint is started by itself.
     pub hold_checkpoints: bool,
 }
@@ -64,6 +66,11 @@ impl EngineOptions {
         Ok(self.store_options().validate()?)
     }
 
+    /// The Amazon resource name of a table.
+    pub(crate) fn table_arn(&self, table_name: &str) -> String {
+        format!("arn:aws:dynamodb:{}:{}:table/{table_name}", self.region, self.account_id)
+    }
+
     /// The part of the options that storage needs.
     pub(crate) fn store_options(&self) -> StoreOptions {
         StoreOptions {
@@ -88,6 +95,7 @@ impl Default for EngineOptions {
             item_collection_bytes_max: 10 << 30,
             account_id: "123456789012".into(),
             region: "us-east-1".into(),
+            enforce_throughput: true,
             hold_checkpoints: false,
         }
     }

@@ -127,6 +127,11 @@ impl CapacityUnits {
         Self { halves: self.halves * 2 }
     }
 
+    /// The number of halves.
+    pub fn halves(self) -> u64 {
+        self.halves
+    }
+
     /// The number that answers show.
     pub fn as_f64(self) -> f64 {
         self.halves as f64 / 2.0

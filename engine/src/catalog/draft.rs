@@ -102,6 +102,7 @@ impl TableDraft {
             global_indexes,
             streams: definition.stream.map(|view_type| self.first_stream(view_type)).into_iter().collect(),
             time_to_live: None,
+            throughput: Arc::default(),
             partitions,
         }
     }

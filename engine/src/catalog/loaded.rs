@@ -177,6 +177,7 @@ mod tests {
             global_indexes: Vec::new(),
             streams: Vec::new(),
             time_to_live: None,
+            throughput: Arc::default(),
             partitions: Vec::new(),
         }
     }

@@ -125,6 +125,7 @@ pub(super) fn decode_table(name: String, value: &[u8]) -> Result<Table, DecodeEr
         global_indexes,
         streams: row.streams.iter().map(stream_of_row).collect(),
         time_to_live: row.time_to_live.map(time_to_live_of_row),
+        throughput: Arc::default(),
         partitions: Vec::new(),
     })
 }

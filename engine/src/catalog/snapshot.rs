@@ -6,6 +6,7 @@
 use std::{collections::BTreeMap, sync::Arc};
 
 use super::Table;
+use crate::throughput::Throughput;
 
 /// All tables as of one change of the catalog.
 #[derive(Debug, Clone, Default)]
@@ -18,7 +19,7 @@ pub(crate) struct Catalog {
 impl Catalog {
     /// The first snapshot after a start.
     pub(crate) fn of_tables(tables: impl IntoIterator<Item = Table>) -> Self {
-        let by_name = |table: Table| (Arc::clone(&table.name), Arc::new(table));
+        let by_name = |table: Table| (Arc::clone(&table.name), Arc::new(with_throughput(table, None)));
         Self { version: 1, tables: tables.into_iter().map(by_name).collect() }
     }
 
@@ -44,6 +45,8 @@ impl Catalog {
     /// The next snapshot: with `table`, in place of the one of its name if there is one.
     pub(crate) fn with(&self, table: Table) -> Self {
         let mut next = self.next();
+        let before = self.table(&table.name).filter(|before| before.id == table.id);
+        let table = with_throughput(table, before.map(Arc::as_ref));
         next.tables.insert(Arc::clone(&table.name), Arc::new(table));
         next
     }
@@ -58,4 +61,13 @@ impl Catalog {
     fn next(&self) -> Self {
         Self { version: self.version + 1, tables: self.tables.clone() }
     }
+}
+
+/// The table, let in by its settings; what was saved up or owed before its change stays.
+fn with_throughput(table: Table, before: Option<&Table>) -> Table {
+    let throughput = match before {
+        Some(before) => Throughput::following(&before.throughput, &table),
+        None => Throughput::following(&Throughput::default(), &table),
+    };
+    Table { throughput: Arc::new(throughput), ..table }
 }

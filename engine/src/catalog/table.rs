@@ -8,6 +8,7 @@ use basalt_runtime::ShardIndex;
 use basalt_storage::{PartitionId, PartitionSpec};
 
 use super::{GlobalIndex, LocalIndex, StreamDescription, TableId, TableSettings, TimeToLive};
+use crate::throughput::Throughput;
 
 /// One table of a catalog snapshot. Never changes: a changed table is another one of the next snapshot.
 #[derive(Debug, Clone)]
@@ -32,6 +33,8 @@ pub(crate) struct Table {
     pub(crate) time_to_live: Option<TimeToLive>,
     /// In the order of their hash ranges, which cover the whole space without gap or overlap.
     pub(crate) partitions: Vec<TablePartition>,
+    /// What its operations are let in by; follows the settings as the table enters a snapshot.
+    pub(crate) throughput: Arc<Throughput>,
 }
 
 /// A hash range of a table: one B+tree.

@@ -8,6 +8,7 @@ use super::{ConsumedCapacity, GetItemOutput, get_item::GetPlan};
 use crate::{
     catalog::Catalog,
     error::{Error, ValidationError},
+    throughput::Throttled,
 };
 
 /// The most keys of one request.
@@ -98,13 +99,31 @@ impl BatchGetItem {
     }
 }
 
+/// What came of one read of a batch.
+#[derive(Debug)]
+pub(crate) enum BatchReadResult {
+    /// It was read.
+    Read(GetItemOutput),
+    /// The item does not fit into the reply.
+    NoRoom,
+    /// It was not let in.
+    Throttled(Throttled),
+}
+
 impl BatchGetPlan {
-    /// The answer, given what was read of each key; what a shard left unread is unprocessed, and so is what does
-    /// not fit into the reply.
+    /// The answer, given what came of each key; what a shard left unread is unprocessed, and so is what does not fit
+    /// into the reply. If every read was held back, the batch fails.
     pub(crate) fn finish(
         self,
-        mut results: Vec<((usize, usize), Option<GetItemOutput>)>,
-    ) -> BatchGetItemOutput {
+        mut results: Vec<((usize, usize), BatchReadResult)>,
+    ) -> Result<BatchGetItemOutput, Error> {
+        let is_throttled =
+            |(_, result): &(_, BatchReadResult)| matches!(result, BatchReadResult::Throttled(_));
+        if results.iter().all(is_throttled)
+            && let Some((_, BatchReadResult::Throttled(throttled))) = results.pop()
+        {
+            return Err(throttled.into());
+        }
         results.sort_unstable_by_key(|(at, _)| *at);
         let mut results = results.into_iter().map(|(_, result)| result);
         let mut budget = ReplyBudget::default();
@@ -117,17 +136,17 @@ impl BatchGetPlan {
             };
             for key in table.keys {
                 let result = results.next().expect("every key has a result");
-                match result.filter(|result| budget.admits(result.item.as_ref())) {
-                    Some(result) => {
+                match result {
+                    BatchReadResult::Read(result) if budget.admits(result.item.as_ref()) => {
                         output.capacity += result.capacity;
                         output.items.extend(result.item);
                     }
-                    None => output.unprocessed_keys.push(key),
+                    _ => output.unprocessed_keys.push(key),
                 }
             }
             output
         });
-        BatchGetItemOutput { tables: tables.collect() }
+        Ok(BatchGetItemOutput { tables: tables.collect() })
     }
 }
 

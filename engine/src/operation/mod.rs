@@ -28,7 +28,7 @@ pub use batch_get_item::{
     BATCH_GET_KEYS_MAX, BATCH_GET_REPLY_BYTES, BatchGetItem, BatchGetItemOutput, BatchGetTable,
     BatchGetTableOutput,
 };
-pub(crate) use batch_get_item::{BatchRead, ReplyBudget};
+pub(crate) use batch_get_item::{BatchRead, BatchReadResult, ReplyBudget};
 pub use batch_write_item::{
     BATCH_WRITES_MAX, BatchWrite, BatchWriteItem, BatchWriteItemOutput, BatchWriteTable,
     BatchWriteTableOutput,

@@ -61,6 +61,14 @@ impl PageSource {
         }
     }
 
+    /// The global index, if it is one.
+    pub(crate) fn global_index_name(&self) -> Option<&str> {
+        match self {
+            Self::GlobalIndex(_, index) => Some(&index.name),
+            Self::Table(_) | Self::LocalIndex(..) => None,
+        }
+    }
+
     /// The attributes of the key that rows are found by.
     pub(crate) fn key_attributes(&self) -> Box<dyn Iterator<Item = &KeyAttribute> + '_> {
         match self {

@@ -281,8 +281,7 @@ impl TableDescription {
         counts: &TableCounts,
         options: &EngineOptions,
     ) -> Self {
-        let EngineOptions { region, account_id, .. } = options;
-        let table_arn = format!("arn:aws:dynamodb:{region}:{account_id}:table/{}", table.name);
+        let table_arn = options.table_arn(&table.name);
         let index_arn = |name: &str| format!("{table_arn}/index/{name}");
         let local_indexes = table.local_indexes.iter().map(|index| LocalIndexDescription {
             definition: index.definition(),

@@ -8,7 +8,7 @@ use super::LocalEngine;
 use crate::{
     error::Error,
     operation::{
-        BatchGetItem, BatchGetItemOutput, BatchRead, BatchWriteItem, BatchWriteItemOutput, GetItemOutput,
+        BatchGetItem, BatchGetItemOutput, BatchRead, BatchReadResult, BatchWriteItem, BatchWriteItemOutput,
         PlannedWrite, ReplyBudget, WriteOutput, WritePlan,
     },
     place::ItemPlace,
@@ -25,7 +25,7 @@ impl LocalEngine {
         let parts = reads.into_iter().map(|(shard, reads)| {
             self.run_on(shard, move |owner| async move { owner.read_batch_part(reads).await })
         });
-        Ok(plan.finish(flatten(join_all(parts).await)?))
+        plan.finish(flatten(join_all(parts).await)?)
     }
 
     /// Writes items of several tables; each write is atomic by itself.
@@ -52,15 +52,18 @@ impl LocalEngine {
 
     /// Reads this shard's part. What does not fit into a reply is given up at once, so that a batch of large items
     /// never holds more than a reply's worth of them.
-    async fn read_batch_part(
-        &self,
-        reads: Vec<BatchRead>,
-    ) -> Result<Vec<Outcome<Option<GetItemOutput>>>, Error> {
+    async fn read_batch_part(&self, reads: Vec<BatchRead>) -> Result<Vec<Outcome<BatchReadResult>>, Error> {
         let budget = RefCell::new(ReplyBudget::default());
         let running = reads.iter().map(|read| async {
-            let output = self.get_here(&read.plan).await?;
-            let fits = budget.borrow_mut().admits(output.item.as_ref());
-            Ok((read.at, fits.then_some(output)))
+            let result = match self.get_here(&read.plan).await {
+                Ok(output) if budget.borrow_mut().admits(output.item.as_ref()) => {
+                    BatchReadResult::Read(output)
+                }
+                Ok(_does_not_fit) => BatchReadResult::NoRoom,
+                Err(Error::Throttled(throttled)) => BatchReadResult::Throttled(throttled),
+                Err(other) => return Err(other),
+            };
+            Ok((read.at, result))
         });
         join_all(running).await.into_iter().collect()
     }

@@ -1,15 +1,16 @@
 //! Runs operations on single items on the shard that owns the item.
 
-use basalt_model::ItemRef;
+use basalt_model::{CapacityUnits, ItemRef};
 use basalt_storage::{Row, Stop, View, WriteBatch};
 
 use super::LocalEngine;
 use crate::{
+    catalog::Table,
     derive::{Cause, EntryWork, EntryWriter, ItemChange, WriteReport},
     error::Error,
     operation::{
-        DeleteItem, DeleteItemOutput, GetItem, GetItemOutput, GetPlan, ItemWrite, PutItem, PutItemOutput,
-        UpdateItem, UpdateItemOutput, WriteOutput,
+        ConsumedCapacity, DeleteItem, DeleteItemOutput, GetItem, GetItemOutput, GetPlan, ItemWrite, PutItem,
+        PutItemOutput, UpdateItem, UpdateItemOutput, WriteOutput, size_bytes,
     },
 };
 
@@ -46,9 +47,14 @@ impl LocalEngine {
 
     /// Reads an item of this shard.
     pub(super) async fn get_here(&self, plan: &GetPlan) -> Result<GetItemOutput, Error> {
-        let partition = self.partition(&plan.place.table, plan.place.hash)?;
+        let table = &plan.place.table;
+        let partition = self.partition(table, plan.place.hash)?;
+        self.admit_read(table, None)?;
         let key = plan.place.key.as_bytes();
-        partition.read(|view| Ok(item_of(view.get(key)?).and_then(|item| plan.answer(item)))).await?
+        let output =
+            partition.read(|view| Ok(item_of(view.get(key)?).and_then(|item| plan.answer(item)))).await??;
+        self.charge_read(table, &output.capacity);
+        Ok(output)
     }
 
     /// Writes an item of this shard and answers when the write, and all that it rests on, is durable.
@@ -74,7 +80,10 @@ impl LocalEngine {
         let decided = item_of(row).and_then(|present| {
             self.check_unlocked(place.partition().id, place.key.as_bytes())?;
             let table = self.current(&place.table)?;
-            Ok((table, present, plan.decide(present)?))
+            self.admit_write(&table)?;
+            let decision =
+                plan.decide(present).inspect_err(|error| self.charge_refusal(&table, present, error))?;
+            Ok((table, present, decision))
         });
         let (table, present, decision) = match decided {
             Ok(decided) => decided,
@@ -88,15 +97,35 @@ impl LocalEngine {
         let change = ItemChange { table: &table, key, old: present, new, cause: Cause::Client };
         let mut writer = self.entry_writer(view, batch);
         let report = writer.change(&change)?;
-        let attributes = decision.attributes;
-        Ok(report.map(|WriteReport { capacity, item_collection }| {
-            (WriteOutput { attributes, capacity, item_collection }, writer.finish())
-        }))
+        let work = writer.finish();
+        let admitted = report.and_then(|report| {
+            self.admit_index_writes(&table, &report.capacity)?;
+            Ok(report)
+        });
+        Ok(match admitted {
+            Ok(WriteReport { capacity, item_collection }) => {
+                self.charge_write(&table, &capacity);
+                Ok((WriteOutput { attributes: decision.attributes, capacity, item_collection }, work))
+            }
+            Err(error) => {
+                batch.clear();
+                Err(error)
+            }
+        })
     }
 
     /// Starts to collect the changes of one entry.
     pub(crate) fn entry_writer<'a>(&self, view: &'a View<'a>, batch: &'a mut WriteBatch) -> EntryWriter<'a> {
         EntryWriter::new(view, batch, self.shards().options.item_collection_bytes_max)
+    }
+
+    /// A condition that did not hold costs what a write of the item as it is would.
+    fn charge_refusal(&self, table: &Table, present: Option<ItemRef<'_>>, error: &Error) {
+        if matches!(error, Error::ConditionalCheckFailed { .. })
+            && let Ok(bytes) = size_bytes(present)
+        {
+            self.charge_write(table, &ConsumedCapacity::of_table(CapacityUnits::for_write(bytes, 0)));
+        }
     }
 }
 

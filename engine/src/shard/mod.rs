@@ -15,6 +15,7 @@ mod shards;
 mod start;
 mod streams;
 mod tables;
+mod throttle;
 mod time_to_live;
 mod transact;
 

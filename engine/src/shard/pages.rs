@@ -42,6 +42,8 @@ impl LocalEngine {
     /// Visits the partitions of the plan's range in the order of their hashes until the page is full.
     async fn fill_page(&self, plan: PagePlan) -> Result<ResultPage, Error> {
         let plan = Arc::new(plan);
+        let table = plan.source.table();
+        self.admit_read(table, plan.source.global_index_name())?;
         let mut page = PageRows::within(plan.budget());
         for partition in plan.partitions() {
             let (shared, hash, budget) = (Arc::clone(&plan), partition.hash_first, page.budget_left());
@@ -53,7 +55,9 @@ impl LocalEngine {
                 break;
             }
         }
-        plan.finish(page)
+        let page = plan.finish(page)?;
+        self.charge_read(table, &page.capacity);
+        Ok(page)
     }
 
     /// Reads the plan's rows of this shard's partition that holds `hash`, within the budget.

@@ -19,5 +19,6 @@ mod streams;
 mod streams_after_crashes;
 mod support;
 mod tables;
+mod throughput;
 mod time_to_live;
 mod transactions;

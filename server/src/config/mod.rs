@@ -122,6 +122,7 @@ fn engine_options(settings: &Settings) -> EngineOptions {
         in_memory: settings.in_memory.unwrap_or(defaults.in_memory),
         account_id: settings.account_id.clone().unwrap_or(defaults.account_id),
         region: settings.region.clone().unwrap_or(defaults.region),
+        enforce_throughput: settings.throttle.unwrap_or(defaults.enforce_throughput),
         hold_checkpoints: settings.hold_checkpoints.unwrap_or(defaults.hold_checkpoints),
         ..EngineOptions::default()
     }
@@ -195,6 +196,7 @@ mod tests {
             "1500ms",
             "--log-budget",
             "1GiB",
+            "--throttle=false",
         ])
         .unwrap();
         assert_eq!(config.engine.shard_count, Some(3));
@@ -203,6 +205,7 @@ mod tests {
         assert_eq!(config.limits.idle_time, Duration::from_millis(1500));
         assert_eq!(config.resource_names().region, "eu-west-1");
         assert!(config.engine.in_memory);
+        assert!(!config.engine.enforce_throughput);
     }
 
     #[test]

@@ -82,6 +82,14 @@ pub(super) struct Settings {
     #[arg(long, env = "BASALT_REGION", value_name = "NAME")]
     pub(super) region: Option<String>,
 
+    /// Hold tables to their provisioned throughput and on-demand maximums [default: true]
+    ///
+    /// As on AWS, five minutes of unused capacity are saved up; who uses more is answered with
+    /// ProvisionedThroughputExceededException or ThrottlingException. On-demand tables without a maximum are never
+    /// throttled.
+    #[arg(long, env = "BASALT_THROTTLE", num_args = 0..=1, require_equals = true, default_missing_value = "true", value_name = "BOOL")]
+    pub(super) throttle: Option<bool>,
+
     /// Bytes of log to keep at most [default: an eighth of the data, from 8MiB to 1GiB]
     ///
     /// More log means fewer checkpoints and a longer restart after a crash.
@@ -130,6 +138,7 @@ impl Settings {
             log: self.log.or(other.log),
             account_id: self.account_id.or(other.account_id),
             region: self.region.or(other.region),
+            throttle: self.throttle.or(other.throttle),
             log_budget: self.log_budget.or(other.log_budget),
             max_connections: self.max_connections.or(other.max_connections),
             head_timeout: self.head_timeout.or(other.head_timeout),

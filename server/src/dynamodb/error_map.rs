@@ -3,11 +3,11 @@
 //! The only place in Basalt that knows exception names.
 
 use basalt_engine::model::{EncodedItem, ValueError};
-use basalt_engine::{Error as EngineError, TableChange, ValidationError};
+use basalt_engine::{Error as EngineError, TableChange, Throttled, ValidationError};
 use hyper::StatusCode;
 
 use super::json::{BodyError, DamagedItem, Members, Writer};
-use super::messages;
+use super::{messages, throttling};
 use crate::limits::MemoryExhausted;
 
 /// The exceptions that Basalt answers with.
@@ -27,6 +27,7 @@ pub(crate) enum Exception {
     MissingAuthenticationToken,
     PointInTimeRecoveryUnavailable,
     PolicyNotFound,
+    ProvisionedThroughputExceeded,
     ResourceInUse,
     ResourceNotFound,
     Serialization,
@@ -68,6 +69,9 @@ impl Exception {
             Exception::InvalidSignature => "com.amazon.coral.service#InvalidSignatureException",
             Exception::MissingAuthenticationToken => {
                 "com.amazon.coral.service#MissingAuthenticationTokenException"
+            }
+            Exception::ProvisionedThroughputExceeded => {
+                "com.amazonaws.dynamodb.v20120810#ProvisionedThroughputExceededException"
             }
             Exception::ResourceInUse => "com.amazonaws.dynamodb.v20120810#ResourceInUseException",
             Exception::ResourceNotFound => "com.amazonaws.dynamodb.v20120810#ResourceNotFoundException",
@@ -125,6 +129,8 @@ pub(crate) struct ApiError {
     item: Option<EncodedItem>,
     /// Why a transaction was cancelled, one an action.
     reasons: Vec<CancellationReason>,
+    /// Whose throughput is used up.
+    throttled: Option<Box<Throttled>>,
 }
 
 /// What stood against one action of a transaction.
@@ -161,6 +167,10 @@ impl From<Option<EngineError>> for CancellationReason {
             Some(EngineError::TransactionConflict) => {
                 CancellationReason::new("TransactionConflict", messages::TRANSACTION_CONFLICT_REASON)
             }
+            Some(EngineError::Throttled(throttled)) => CancellationReason::new(
+                throttling::cancellation_code(&throttled),
+                throttling::message(&throttled),
+            ),
             Some(EngineError::Validation(fault)) => {
                 CancellationReason::new("ValidationError", fault.to_string())
             }
@@ -175,7 +185,13 @@ impl From<Option<EngineError>> for CancellationReason {
 impl ApiError {
     /// An error with a text.
     pub(crate) fn new(exception: Exception, message: impl Into<String>) -> ApiError {
-        ApiError { exception, message: Some(message.into()), item: None, reasons: Vec::new() }
+        ApiError {
+            exception,
+            message: Some(message.into()),
+            item: None,
+            reasons: Vec::new(),
+            throttled: None,
+        }
     }
 
     /// A transaction that did not come to pass.
@@ -187,7 +203,7 @@ impl ApiError {
 
     /// An error without a text: bodies that are not JSON and unknown operations have none.
     pub(crate) fn silent(exception: Exception) -> ApiError {
-        ApiError { exception, message: None, item: None, reasons: Vec::new() }
+        ApiError { exception, message: None, item: None, reasons: Vec::new(), throttled: None }
     }
 
     /// Basalt does not do what the operation would start. Unlike an operation that nobody knows, it is told by name.
@@ -231,6 +247,7 @@ impl ApiError {
             EngineError::ItemCollectionTooLarge => {
                 ApiError::new(Exception::ItemCollectionSizeLimitExceeded, messages::COLLECTION_TOO_LARGE)
             }
+            EngineError::Throttled(throttled) => ApiError::throttled(throttled),
             EngineError::Overloaded => ApiError::new(Exception::Throttling, messages::OVERLOADED),
             EngineError::DiskFull => ApiError::new(Exception::InternalServerError, messages::DEVICE_FULL),
             EngineError::Closed => ApiError::new(Exception::ServiceUnavailable, messages::CLOSING),
@@ -244,6 +261,11 @@ impl ApiError {
     /// The error that an engine's error is to a client of the data plane.
     pub(crate) fn from_item_operation(error: EngineError) -> ApiError {
         ApiError::from_engine(error, Plane::Data)
+    }
+
+    fn throttled(throttled: Throttled) -> ApiError {
+        let error = ApiError::new(throttling::exception(&throttled), throttling::message(&throttled));
+        ApiError { throttled: Some(Box::new(throttled)), ..error }
     }
 
     fn table_not_found(table_name: &str, plane: Plane) -> ApiError {
@@ -283,6 +305,9 @@ impl ApiError {
         }
         if !self.reasons.is_empty() {
             write_reasons(&mut members, &self.reasons)?;
+        }
+        if let Some(throttled) = &self.throttled {
+            throttling::write_reasons(&mut members, throttled);
         }
         drop(members);
         Ok(writer.into_bytes())

@@ -262,6 +262,13 @@ pub(crate) fn no_such_index(index_name: &str) -> String {
     format!("The table does not have the specified index: {index_name}")
 }
 
+pub(crate) const PROVISIONED_EXCEEDED: &str = "The level of configured provisioned throughput for the table was \
+     exceeded. Consider increasing your provisioning level with the UpdateTable API.";
+pub(crate) const PROVISIONED_OF_INDEX_EXCEEDED: &str = "The level of configured provisioned throughput for one or more \
+     global secondary indexes of the table was exceeded. Consider increasing your provisioning level for the \
+     under-provisioned global secondary indexes with the UpdateTable API";
+pub(crate) const ON_DEMAND_MAXIMUM_EXCEEDED: &str =
+    "Throughput exceeds the maximum OnDemandThroughput configured on table or index.";
 pub(crate) const CONDITION_FAILED: &str = "The conditional request failed";
 
 pub(crate) const ITEM_COLLECTION_TOO_LARGE_REASON: &str = "Collection size exceeded.";

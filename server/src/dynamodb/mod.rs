@@ -25,6 +25,7 @@ mod reply;
 mod resource_arn;
 mod table_name;
 mod target;
+mod throttling;
 
 use basalt_engine::Engine;
 

@@ -10,5 +10,6 @@ mod legacy;
 mod support;
 mod tables;
 mod tags;
+mod throttling;
 mod validation;
 mod zero_states;

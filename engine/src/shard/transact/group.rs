@@ -111,10 +111,20 @@ impl LocalEngine {
         let refusal = match failure {
             Some(error) => Refusal::Failed(error),
             None if !reasons.is_empty() => Refusal::Reasons(reasons),
-            None => return Ok(Ok(GroupWork { reports, works })),
+            None => {
+                self.charge_actions(group, &reports);
+                return Ok(Ok(GroupWork { reports, works }));
+            }
         };
         batches.iter_mut().for_each(WriteBatch::clear);
         Ok(Err(refusal))
+    }
+
+    /// Charges what the actions use; there is a report for each.
+    fn charge_actions(&self, group: &ActionGroup, reports: &[ActionReport]) {
+        for (GroupedAction { action, .. }, report) in group.actions.iter().zip(reports) {
+            self.charge_write(&action.place().table, &report.output.capacity);
+        }
     }
 
     fn evaluate_action(
@@ -129,6 +139,7 @@ impl LocalEngine {
         let row = view.get(key)?;
         let decided = item_of(row).and_then(|present| {
             let table = self.current(&place.table)?;
+            self.admit_write(&table)?;
             Ok((table, present, action.decide(present)?, size_bytes(present)?))
         });
         let (table, present, effect, present_bytes) = match decided {
