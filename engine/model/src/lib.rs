@@ -28,6 +28,6 @@ pub use key::{
 };
 pub use number::{Number, NumberError};
 pub use path::{DocumentPath, PathElement};
-pub use size::{CapacityUnits, Consistency};
+pub use size::{CapacityUnits, Consistency, ReadSize};
 pub use validate::ValueError;
 pub use value::{Set, SetError, Value, ValueKind};

@@ -1,7 +1,7 @@
 //! The result page of Query and Scan: how much is read for it, and what is kept of that.
 
 use basalt_model::{
-    CapacityUnits, Consistency, EncodedItem, Item, ItemRef, KeyBytesRange,
+    CapacityUnits, Consistency, EncodedItem, Item, ItemRef, KeyBytesRange, ReadSize,
     expression::{Condition, Projection},
 };
 use basalt_storage::{Direction, KeyRange};
@@ -120,6 +120,12 @@ impl RowReading {
 }
 
 impl PagePlan {
+    /// What a row weighs.
+    pub(crate) fn size(&self, row: ItemRef<'_>) -> Result<ReadSize, Error> {
+        let sort_key = self.source.table().schema().sort.as_ref();
+        Ok(row.read_size(sort_key.map(|attribute| attribute.name.as_str()))?)
+    }
+
     /// The partitions that hold rows of the range, in the order of their hashes.
     pub(crate) fn partitions(&self) -> impl Iterator<Item = &TablePartition> {
         let (first, last) = self.hashes;
@@ -202,9 +208,8 @@ impl PageRows {
     }
 
     /// Takes in the next row, which does not pass the filter.
-    pub(crate) fn skip(&mut self, key: &[u8], row: ItemRef<'_>) -> Result<(), Error> {
-        self.count_row(key, row.size_bytes()?);
-        Ok(())
+    pub(crate) fn skip(&mut self, key: &[u8], size: ReadSize) {
+        self.count_row(key, size);
     }
 
     /// Takes in the next row, whose item passes the filter.
@@ -212,10 +217,10 @@ impl PageRows {
         &mut self,
         reading: &RowReading,
         key: &[u8],
-        row: ItemRef<'_>,
+        size: ReadSize,
         item: ItemRef<'_>,
     ) -> Result<(), Error> {
-        self.count_row(key, row.size_bytes()?);
+        self.count_row(key, size);
         self.count += 1;
         if reading.select != Select::Count {
             self.items.push(project(item, reading.projection.as_ref())?);
@@ -241,11 +246,11 @@ impl PageRows {
         }
     }
 
-    fn count_row(&mut self, key: &[u8], bytes: usize) {
+    fn count_row(&mut self, key: &[u8], size: ReadSize) {
         self.scanned_count += 1;
-        self.scanned_bytes += bytes;
+        self.scanned_bytes += size.bytes;
         self.budget.rows -= 1;
-        self.budget.bytes = self.budget.bytes.saturating_sub(bytes);
+        self.budget.bytes = self.budget.bytes.saturating_sub(size.page_bytes);
         self.last_key.clear();
         self.last_key.extend_from_slice(key);
     }

@@ -123,11 +123,16 @@ fn read_row(
         Ok(judged) => judged,
         Err(error) => return Ok(Err(error)),
     };
+    let size = match plan.size(row) {
+        Ok(size) => size,
+        Err(error) => return Ok(Err(error)),
+    };
     if !is_wanted {
-        return Ok(rows.skip(key, row));
+        rows.skip(key, size);
+        return Ok(Ok(()));
     }
     if plan.fetching == Fetching::Never {
-        return Ok(rows.take(reading, key, row, row));
+        return Ok(rows.take(reading, key, size, row));
     }
     let item_key = match item_key(plan, key) {
         Ok(item_key) => item_key,
@@ -141,7 +146,12 @@ fn read_row(
         })?;
         rows.count_fetch(CapacityUnits::for_read(item.size_bytes()?, reading.consistency));
         let passes = plan.fetching == Fetching::Returned || reading.admits(item)?;
-        if passes { rows.take(reading, key, row, item) } else { rows.skip(key, row) }
+        if passes {
+            rows.take(reading, key, size, item)
+        } else {
+            rows.skip(key, size);
+            Ok(())
+        }
     }))
 }
 
