@@ -2,6 +2,7 @@
 //!
 //! The only place in Basalt that knows exception names.
 
+use basalt_engine::model::partiql::StatementError;
 use basalt_engine::model::{EncodedItem, ValueError};
 use basalt_engine::{Error as EngineError, TableChange, Throttled, ValidationError};
 use hyper::StatusCode;
@@ -16,6 +17,7 @@ pub(crate) enum Exception {
     AccessDenied,
     BackupNotFound,
     ConditionalCheckFailed,
+    DuplicateItem,
     ExportNotFound,
     GlobalTableNotFound,
     IdempotentParameterMismatch,
@@ -47,6 +49,7 @@ impl Exception {
         match self {
             Exception::AccessDenied => "com.amazon.coral.service#AccessDeniedException",
             Exception::BackupNotFound => "com.amazonaws.dynamodb.v20120810#BackupNotFoundException",
+            Exception::DuplicateItem => "com.amazonaws.dynamodb.v20120810#DuplicateItemException",
             Exception::ExportNotFound => "com.amazonaws.dynamodb.v20120810#ExportNotFoundException",
             Exception::GlobalTableNotFound => "com.amazonaws.dynamodb.v20120810#GlobalTableNotFoundException",
             Exception::ImportNotFound => "com.amazonaws.dynamodb.v20120810#ImportNotFoundException",
@@ -281,13 +284,27 @@ impl ApiError {
         ApiError::new(Exception::ResourceInUse, messages::table_in_use(change, table_name))
     }
 
+    /// What a member of BatchExecuteStatement calls the error.
+    pub(crate) fn statement_code(&self) -> &'static str {
+        match self.exception {
+            Exception::AccessDenied => "AccessDenied",
+            Exception::ConditionalCheckFailed => "ConditionalCheckFailed",
+            Exception::DuplicateItem => "DuplicateItem",
+            Exception::ItemCollectionSizeLimitExceeded => "ItemCollectionSizeLimitExceeded",
+            Exception::ResourceNotFound => "ResourceNotFound",
+            Exception::Throttling => "ThrottlingError",
+            Exception::TransactionConflict => "TransactionConflict",
+            Exception::Validation => "ValidationError",
+            _ => "InternalServerError",
+        }
+    }
+
     /// The HTTP code of the answer.
     pub(crate) fn status(&self) -> StatusCode {
         self.exception.status()
     }
 
     /// The text, if there is one.
-    #[cfg(test)]
     pub(crate) fn message(&self) -> &str {
         self.message.as_deref().unwrap_or_default()
     }
@@ -327,6 +344,12 @@ fn write_reasons(members: &mut Members<'_>, reasons: &[CancellationReason]) -> R
         }
     }
     Ok(())
+}
+
+impl From<StatementError> for ApiError {
+    fn from(error: StatementError) -> Self {
+        ApiError::validation(error.to_string())
+    }
 }
 
 impl From<BodyError> for ApiError {

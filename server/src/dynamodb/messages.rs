@@ -269,6 +269,7 @@ pub(crate) const PROVISIONED_OF_INDEX_EXCEEDED: &str = "The level of configured 
      under-provisioned global secondary indexes with the UpdateTable API";
 pub(crate) const ON_DEMAND_MAXIMUM_EXCEEDED: &str =
     "Throughput exceeds the maximum OnDemandThroughput configured on table or index.";
+pub(crate) const DUPLICATE_ITEM: &str = "Duplicate primary key exists in table";
 pub(crate) const CONDITION_FAILED: &str = "The conditional request failed";
 
 pub(crate) const ITEM_COLLECTION_TOO_LARGE_REASON: &str = "Collection size exceeded.";

@@ -66,6 +66,7 @@ operations! {
         DescribeTable: DescribeTableInput,
         DescribeTableReplicaAutoScaling: DescribeTableReplicaAutoScalingInput,
         DisableKinesisStreamingDestination: DisableKinesisStreamingDestinationInput,
+        ExecuteStatement: ExecuteStatementInput,
         ExportTableToPointInTime: ExportTableToPointInTimeInput,
         GetItem: GetItemInput,
         GetResourcePolicy: GetResourcePolicyInput,

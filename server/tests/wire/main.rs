@@ -7,6 +7,7 @@
 
 mod http_edges;
 mod legacy;
+mod partiql;
 mod support;
 mod tables;
 mod tags;

@@ -151,26 +151,25 @@ pub(super) fn exact_key(condition: Option<&Condition>, key: &IndexKeySchema) -> 
     })
 }
 
-/// The item that EXISTS names, and whether anything else is asked of it. Of two values for a key the first counts.
+/// The item that EXISTS names, and what else is asked of it. Of two values for a key the first counts as the key.
 pub(super) fn checked_key(
     condition: Option<&Condition>,
     key: &IndexKeySchema,
-) -> Result<Item, StatementError> {
+) -> Result<(Item, Condition), StatementError> {
     let mut named = BTreeMap::new();
-    let mut asks_more = false;
+    let mut rest = Vec::new();
     for term in condition.into_iter().flat_map(conjuncts) {
-        match equality(term) {
-            Some((name, constant)) if key.contains(name) => {
-                asks_more |= named.get(name).is_some_and(|first| first != constant.value());
-                named.entry(name.to_owned()).or_insert_with(|| constant.value().clone());
+        match equality(term).filter(|(name, _)| key.contains(name)) {
+            Some((name, constant)) if named.get(name).is_none_or(|first| first == constant.value()) => {
+                named.insert(name.to_owned(), constant.value().clone());
             }
-            _ => asks_more = true,
+            _ => rest.push(term.clone()),
         }
     }
-    if named.len() < key.attributes().count() || !asks_more {
+    if named.len() < key.attributes().count() || rest.is_empty() {
         return Err(StatementError::ExistsShape);
     }
-    Ok(Item::from(named))
+    Ok((Item::from(named), Condition::And(rest)))
 }
 
 /// The terms that must all hold, through any grouping.

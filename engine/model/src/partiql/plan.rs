@@ -63,8 +63,8 @@ impl BoundSelect {
         keys::exact_key(self.condition.as_ref(), key)
     }
 
-    /// The item that EXISTS checks.
-    pub fn checked_key(&self, key: &IndexKeySchema) -> Result<Item, StatementError> {
+    /// The item that EXISTS checks, and what must hold of it; also of one that is not there.
+    pub fn checked_key(&self, key: &IndexKeySchema) -> Result<(Item, Condition), StatementError> {
         keys::checked_key(self.condition.as_ref(), key)
     }
 

@@ -177,10 +177,12 @@ fn a_read_of_exactly_one_item_asks_for_nothing_else() {
 
 #[test]
 fn exists_asks_for_more_than_the_key_of_one_item() {
-    let checked = |condition: &str| select(condition).checked_key(&key());
+    let checked = |condition: &str| {
+        select(condition).checked_key(&key()).map(|(item, rest)| (item, rest.paths().len()))
+    };
     let expected: Item = item([("pk", s("a")), ("sk", s("1"))]);
-    assert_eq!(checked("pk='a' AND sk='1' AND x IS MISSING"), Ok(expected.clone()));
-    assert_eq!(checked("pk='a' AND sk='1' AND pk='b' AND x=1"), Ok(expected));
+    assert_eq!(checked("pk='a' AND sk='1' AND x IS MISSING"), Ok((expected.clone(), 1)));
+    assert_eq!(checked("pk='a' AND sk='1' AND pk='b' AND x=1"), Ok((expected, 2)));
     for condition in ["pk='a' AND sk='1'", "pk='a' AND x=1", "pk IN ['a'] AND sk='1' AND x=1"] {
         assert_eq!(checked(condition).unwrap_err(), StatementError::ExistsShape, "{condition}");
     }

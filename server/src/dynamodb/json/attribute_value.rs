@@ -55,7 +55,44 @@ impl AttributeMap {
     }
 }
 
+/// A list of attribute values as it stood in the request: the parameters of a statement.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct AttributeList {
+    values: Vec<Value>,
+    first_fault: Option<ValueError>,
+}
+
+impl AttributeList {
+    /// How many there are, right or wrong.
+    pub(crate) fn len(&self) -> usize {
+        self.values.len()
+    }
+
+    /// The values, or the first fault.
+    pub(crate) fn checked(self) -> Result<Vec<Value>, ValueError> {
+        match self.first_fault {
+            None => Ok(self.values),
+            Some(fault) => Err(fault),
+        }
+    }
+}
+
 impl<'a> Reader<'a> {
+    /// A list of attribute values.
+    pub(crate) fn attribute_list(&mut self, place: Place) -> Result<Option<AttributeList>, BodyError> {
+        let mut list = AttributeList::default();
+        let present = self.list(place, |reader| {
+            let mut fault = FirstFault::default();
+            reader.charge(MEMBER_BYTES)?;
+            list.values.push(reader.attribute_value(1, &mut fault)?);
+            if list.first_fault.is_none() {
+                list.first_fault = fault.0;
+            }
+            Ok(())
+        })?;
+        Ok(present.then_some(list))
+    }
+
     /// A map from names to attribute values.
     pub(crate) fn attribute_map(&mut self, place: Place) -> Result<Option<AttributeMap>, BodyError> {
         let mut map = AttributeMap::default();

@@ -16,7 +16,7 @@ pub(crate) mod reader;
 pub(crate) mod shape;
 pub(crate) mod writer;
 
-pub(crate) use attribute_value::AttributeMap;
+pub(crate) use attribute_value::{AttributeList, AttributeMap};
 pub(crate) use item_writer::DamagedItem;
 pub(crate) use reader::{BodyError, Reader};
 pub(crate) use shape::{IntegerType, Known, Place};

@@ -17,7 +17,7 @@ const RETURN_VALUES: Enumeration<ReturnValues> = Enumeration(&[
     ("NONE", ReturnValues::None),
     ("UPDATED_NEW", ReturnValues::UpdatedNew),
 ]);
-const RETURN_OLD: Enumeration<ReturnOld> =
+pub(super) const RETURN_OLD: Enumeration<ReturnOld> =
     Enumeration(&[("ALL_OLD", ReturnOld::AllOld), ("NONE", ReturnOld::None)]);
 
 /// A request to write an item, as it stands in the body.
