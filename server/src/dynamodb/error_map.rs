@@ -291,6 +291,7 @@ impl ApiError {
             Exception::ConditionalCheckFailed => "ConditionalCheckFailed",
             Exception::DuplicateItem => "DuplicateItem",
             Exception::ItemCollectionSizeLimitExceeded => "ItemCollectionSizeLimitExceeded",
+            Exception::ProvisionedThroughputExceeded => "ProvisionedThroughputExceeded",
             Exception::ResourceNotFound => "ResourceNotFound",
             Exception::Throttling => "ThrottlingError",
             Exception::TransactionConflict => "TransactionConflict",

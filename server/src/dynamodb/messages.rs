@@ -269,6 +269,10 @@ pub(crate) const PROVISIONED_OF_INDEX_EXCEEDED: &str = "The level of configured 
      under-provisioned global secondary indexes with the UpdateTable API";
 pub(crate) const ON_DEMAND_MAXIMUM_EXCEEDED: &str =
     "Throughput exceeds the maximum OnDemandThroughput configured on table or index.";
+pub(crate) const MIXED_STATEMENT_BATCH: &str =
+    "Read and write requests together in the same batch is not supported.";
+pub(crate) const BATCH_SELECT_WITHOUT_KEY: &str =
+    "Select statements within BatchExecuteStatement must specify the primary key in the where clause.";
 pub(crate) const DUPLICATE_ITEM: &str = "Duplicate primary key exists in table";
 pub(crate) const CONDITION_FAILED: &str = "The conditional request failed";
 

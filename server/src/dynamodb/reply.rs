@@ -92,7 +92,8 @@ impl Members<'_> {
         used: &ConsumedCapacity,
     ) {
         if wanted != ReturnConsumedCapacity::None {
-            self.value_of("ConsumedCapacity").capacity_of_table(wanted, table_name, used);
+            let nothing = CapacityUnits::ZERO;
+            self.value_of("ConsumedCapacity").capacity_of_table(wanted, table_name, used, nothing);
         }
     }
 
@@ -102,12 +103,22 @@ impl Members<'_> {
         wanted: ReturnConsumedCapacity,
         tables: impl Iterator<Item = (&'a str, &'a ConsumedCapacity)>,
     ) {
+        let nothing = CapacityUnits::ZERO;
+        self.consumed_capacities_and_failures(wanted, tables.map(|(table, used)| (table, used, nothing)));
+    }
+
+    /// The same, where some writes failed: what those were charged counts in the sum of their table and in no part.
+    pub(crate) fn consumed_capacities_and_failures<'a>(
+        &mut self,
+        wanted: ReturnConsumedCapacity,
+        tables: impl Iterator<Item = (&'a str, &'a ConsumedCapacity, CapacityUnits)>,
+    ) {
         if wanted == ReturnConsumedCapacity::None {
             return;
         }
         let mut elements = self.value_of("ConsumedCapacity").array();
-        for (table_name, used) in tables {
-            elements.element().capacity_of_table(wanted, table_name, used);
+        for (table_name, used, failed) in tables {
+            elements.element().capacity_of_table(wanted, table_name, used, failed);
         }
     }
 
@@ -169,10 +180,11 @@ impl Writer {
         wanted: ReturnConsumedCapacity,
         table_name: &str,
         used: &ConsumedCapacity,
+        failed: CapacityUnits,
     ) {
         let mut members = self.object();
         members.string("TableName", table_name);
-        members.value_of("CapacityUnits").double(used.total().as_f64());
+        members.value_of("CapacityUnits").double((used.total() + failed).as_f64());
         if wanted == ReturnConsumedCapacity::Indexes {
             members.value_of("Table").object().value_of("CapacityUnits").double(used.table.as_f64());
             members.capacity_of_indexes("LocalSecondaryIndexes", &used.local_indexes);

@@ -44,6 +44,7 @@ macro_rules! operations {
 
 operations! {
     "DynamoDB_20120810" {
+        BatchExecuteStatement: BatchExecuteStatementInput,
         BatchGetItem: BatchGetItemInput,
         BatchWriteItem: BatchWriteItemInput,
         CancelBulkOperation: CancelBulkOperationInput,

@@ -8,6 +8,7 @@
 mod http_edges;
 mod legacy;
 mod partiql;
+mod partiql_batch;
 mod support;
 mod tables;
 mod tags;

@@ -4,6 +4,7 @@
 //! the rules between them in DynamoDB's order, and hands the rest to the engine.
 
 mod backups;
+mod batch_execute_statement;
 mod batch_get_item;
 mod batch_write_item;
 mod bulk_operations;
@@ -47,6 +48,7 @@ pub(super) use backups::{
     DeleteBackupInput, DescribeBackupInput, ListBackupsInput, RestoreTableFromBackupInput,
     RestoreTableToPointInTimeInput,
 };
+pub(super) use batch_execute_statement::BatchExecuteStatementInput;
 pub(super) use batch_get_item::BatchGetItemInput;
 pub(super) use batch_write_item::BatchWriteItemInput;
 pub(super) use bulk_operations::{

@@ -37,17 +37,35 @@ pub(super) struct StatementOutput {
     pub(super) next: Option<PageStart>,
 }
 
-/// A statement that was refused.
+/// A statement that failed.
 #[derive(Debug)]
 pub(super) struct StatementFailure {
     pub(super) error: ApiError,
+    pub(super) stage: FailureStage,
     /// What a write was charged although its condition failed.
     pub(super) charged: CapacityUnits,
 }
 
+/// How far a statement came.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum FailureStage {
+    /// It was refused for what it says.
+    Refused,
+    /// It was run, and the data or their table forbade it.
+    Ran,
+}
+
 impl<T: Into<ApiError>> From<T> for StatementFailure {
     fn from(error: T) -> Self {
-        Self { error: error.into(), charged: CapacityUnits::ZERO }
+        Self { error: error.into(), stage: FailureStage::Refused, charged: CapacityUnits::ZERO }
+    }
+}
+
+impl StatementFailure {
+    /// An operation that the engine refused.
+    pub(super) fn of_engine(error: EngineError) -> Self {
+        let error = ApiError::from_item_operation(error);
+        Self { error, stage: FailureStage::Ran, charged: CapacityUnits::ZERO }
     }
 }
 
@@ -72,6 +90,18 @@ pub(super) async fn run(
 /// A table's key as statements are planned for it.
 pub(super) fn planned_key(schema: &KeySchema) -> IndexKeySchema {
     IndexKeySchema { partition: vec![schema.partition.clone()], sort: schema.sort.iter().cloned().collect() }
+}
+
+/// The item that a statement is about, if it is about exactly one.
+pub(super) fn target(statement: &BoundStatement, schema: &KeySchema) -> Option<Item> {
+    let key = planned_key(schema);
+    match statement {
+        BoundStatement::Select(select) => select.exact_key(&key).filter(|_| select.index_name.is_none()),
+        BoundStatement::Insert(insert) => Some(schema.key_of(&insert.item)),
+        BoundStatement::Update(update) => update.key(&key).ok(),
+        BoundStatement::Delete(delete) => delete.key(&key).ok(),
+        BoundStatement::Exists(exists) => exists.checked_key(&key).ok().map(|(item, _rest)| item),
+    }
 }
 
 /// The condition of an INSERT: the item must be new.
@@ -131,7 +161,7 @@ impl Run<'_> {
             projection: columns.map(Columns::attributes),
             consistency: self.options.consistency,
         };
-        let output = self.api.engine.get_item(get).await.map_err(ApiError::from_item_operation)?;
+        let output = self.api.engine.get_item(get).await.map_err(StatementFailure::of_engine)?;
         let items = shown(output.item.into_iter().collect(), columns)?;
         Ok(StatementOutput { items, capacity: output.capacity, next: None })
     }
@@ -159,7 +189,7 @@ impl Run<'_> {
             exclusive_start_key: self.options.start.key.clone(),
             ..Scan::new(self.table_name)
         };
-        let page = self.api.engine.scan(scan).await.map_err(ApiError::from_item_operation)?;
+        let page = self.api.engine.scan(scan).await.map_err(StatementFailure::of_engine)?;
         let next = page.last_evaluated_key.map(|key| PageStart { read: 0, key: Some(key) });
         let items = shown(page.items, select.columns.as_ref())?;
         Ok(StatementOutput { items, capacity: page.capacity, next })
@@ -223,7 +253,7 @@ impl Run<'_> {
             exclusive_start_key,
             ..Query::new(self.table_name, read.conditions(key)?)
         };
-        Ok(self.api.engine.query(query).await.map_err(ApiError::from_item_operation)?)
+        self.api.engine.query(query).await.map_err(StatementFailure::of_engine)
     }
 
     async fn insert(self, insert: BoundInsert) -> Result<StatementOutput, StatementFailure> {
@@ -288,9 +318,9 @@ fn failed(
             let present_bytes = item.as_ref().map_or(Ok(0), |item| item.as_item().size_bytes());
             // A damaged item has been told of by whoever read it.
             let charged = CapacityUnits::for_write(present_bytes.unwrap_or(0), item_bytes);
-            StatementFailure { error: condition_failed(item), charged }
+            StatementFailure { error: condition_failed(item), stage: FailureStage::Ran, charged }
         }
-        other => ApiError::from_item_operation(other).into(),
+        other => StatementFailure::of_engine(other),
     }
 }
 
