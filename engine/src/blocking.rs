@@ -13,6 +13,7 @@ use crate::{
     catalog::TimeToLive,
     engine::Engine,
     error::Error,
+    index::IndexCheck,
     operation::{
         BatchGetItem, BatchGetItemOutput, BatchWriteItem, BatchWriteItemOutput, ChangeTags, CreateTable,
         DeleteItem, DeleteItemOutput, DescribeStream, DescribeStreamOutput, GetItem, GetItemOutput,
@@ -20,6 +21,7 @@ use crate::{
         ListTablesOutput, PutItem, PutItemOutput, Query, QueryOutput, Scan, ScanOutput, TableDescription,
         UpdateItem, UpdateItemOutput, UpdateTable, UpdateTimeToLive,
     },
+    outbox::IndexLag,
     recovery_report::RecoveryReport,
     shard::ShardAccess,
     stream::ShardIterator,
@@ -56,6 +58,12 @@ waiting! {
     delete_table(table_name: &str) -> TableDescription;
     /// As [`Engine::describe_table`].
     describe_table(table_name: &str) -> TableDescription;
+    /// As [`Engine::index_lag`].
+    index_lag(table_name: &str) -> IndexLag;
+    /// As [`Engine::wait_for_indexes`].
+    wait_for_indexes(table_name: &str) -> ();
+    /// As [`Engine::check_global_indexes`].
+    check_global_indexes(table_name: &str) -> Vec<IndexCheck>;
     /// As [`Engine::list_tables`].
     list_tables(request: ListTables) -> ListTablesOutput;
     /// As [`Engine::put_item`].

@@ -11,6 +11,7 @@ use crate::{
     blocking::BlockingEngine,
     catalog::TimeToLive,
     error::Error,
+    index::IndexCheck,
     open_error::OpenError,
     operation::{
         BatchGetItem, BatchGetItemOutput, BatchWriteItem, BatchWriteItemOutput, ChangeTags, CreateTable,
@@ -20,6 +21,7 @@ use crate::{
         TableKeys, UpdateItem, UpdateItemOutput, UpdateTable, UpdateTimeToLive,
     },
     options::EngineOptions,
+    outbox::IndexLag,
     recovery_report::RecoveryReport,
     shard::{self, LocalEngine, ShardAccess, Shards},
     stream::ShardIterator,
@@ -274,6 +276,35 @@ impl Engine {
             local.on_every_shard(|shard| async move { Ok(shard.metrics()) }).await
         })
         .await
+    }
+
+    /// How far a table's global indexes are behind it.
+    ///
+    /// # Errors
+    /// When there is no such table, or the engine is closed.
+    pub async fn index_lag(&self, table_name: &str) -> Result<IndexLag, Error> {
+        let table_name = table_name.to_owned();
+        self.anywhere(|local| async move { local.index_lag(&table_name).await }).await
+    }
+
+    /// Waits until a table's global indexes show every write that has been answered; of use where writes are answered
+    /// before that ([`IndexAcknowledgement::Asynchronous`](crate::IndexAcknowledgement)).
+    ///
+    /// # Errors
+    /// When there is no such table, or the engine is closed.
+    pub async fn wait_for_indexes(&self, table_name: &str) -> Result<(), Error> {
+        let table_name = table_name.to_owned();
+        self.anywhere(|local| async move { local.wait_for_indexes(&table_name).await }).await
+    }
+
+    /// Compares every global index of a table with what its items derive to; for tests, simulation and doubt. Says
+    /// what is so only while nothing is written to the table and no index is behind.
+    ///
+    /// # Errors
+    /// When there is no such table, or rows cannot be read.
+    pub async fn check_global_indexes(&self, table_name: &str) -> Result<Vec<IndexCheck>, Error> {
+        let table_name = table_name.to_owned();
+        self.anywhere(|local| async move { local.check_global_indexes(&table_name).await }).await
     }
 
     /// Ends the engine: makes what is logged durable, checkpoints for at most half a second, seals the logs and

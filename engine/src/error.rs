@@ -41,6 +41,15 @@ pub enum Error {
         /// What is being done to it.
         change: TableChange,
     },
+    /// The table has no such index to be changed.
+    #[error("index {index_name} does not exist")]
+    IndexNotFound {
+        /// The name asked for.
+        index_name: String,
+    },
+    /// Another index of the table is being made or deleted, or the request names two.
+    #[error("only one index of a table can be made or deleted at a time")]
+    IndexChangeInProgress,
     /// The condition does not hold for the present item.
     #[error("the condition does not hold")]
     ConditionalCheckFailed {
@@ -186,6 +195,7 @@ impl Error {
             | Self::StreamShardNotFound { .. }
             | Self::StreamTrimmed
             | Self::IteratorExpired
+            | Self::IndexNotFound { .. }
             | Self::IdempotentParameterMismatch => ErrorKind::FixRequest,
             Self::TableExists { .. }
             | Self::TooManyStreams { .. }
@@ -194,6 +204,7 @@ impl Error {
             | Self::TransactionCanceled { .. } => ErrorKind::Conflict,
             Self::TableInUse { .. }
             | Self::Throttled(_)
+            | Self::IndexChangeInProgress
             | Self::Overloaded
             | Self::TransactionConflict
             | Self::TransactionInProgress => ErrorKind::Retry,

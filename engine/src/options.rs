@@ -26,8 +26,20 @@ pub struct EngineOptions {
     pub region: String,
     /// Holds tables with provisioned throughput, or with maxima of what is paid for on demand, to their figures.
     pub enforce_throughput: bool,
+    /// When a write that changes global indexes is answered.
+    pub index_acknowledgement: IndexAcknowledgement,
     /// For tests that need a long log: no checkpoint is started by itself.
     pub hold_checkpoints: bool,
+}
+
+/// When a write that changes global indexes is answered.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum IndexAcknowledgement {
+    /// When the indexes show it: who reads an index after his write finds what he wrote.
+    #[default]
+    Visible,
+    /// When it is durable in its table; the indexes follow, as DynamoDB's do.
+    Asynchronous,
 }
 
 /// An option cannot be used.
@@ -96,6 +108,7 @@ impl Default for EngineOptions {
             account_id: "123456789012".into(),
             region: "us-east-1".into(),
             enforce_throughput: true,
+            index_acknowledgement: IndexAcknowledgement::default(),
             hold_checkpoints: false,
         }
     }

@@ -111,6 +111,14 @@ pub enum ValidationError {
         /// The index.
         index_name: String,
     },
+    /// An index of this name is there already.
+    #[error("Attempting to create an index which already exists")]
+    IndexExists,
+    /// A table has as many global indexes as it may have.
+    #[error(
+        "One or more parameter values were invalid: GlobalSecondaryIndex count exceeds the per-table limit of 20"
+    )]
+    TooManyGlobalIndexes,
     /// What is wrong with the key of an item or a request.
     #[error(transparent)]
     Key(#[from] KeyError),

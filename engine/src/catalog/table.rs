@@ -7,7 +7,7 @@ use basalt_model::{KeyAttribute, KeyCodec, KeySchema};
 use basalt_runtime::ShardIndex;
 use basalt_storage::{PartitionId, PartitionSpec};
 
-use super::{GlobalIndex, LocalIndex, StreamDescription, TableId, TableSettings, TimeToLive};
+use super::{GlobalIndex, IndexStatus, LocalIndex, StreamDescription, TableId, TableSettings, TimeToLive};
 use crate::throughput::Throughput;
 
 /// One table of a catalog snapshot. Never changes: a changed table is another one of the next snapshot.
@@ -85,9 +85,37 @@ impl Table {
         self.global_indexes.iter().find(|index| *index.name == *name)
     }
 
+    /// The global index of this number.
+    pub(crate) fn global_index_numbered(&self, number: u64) -> Option<&Arc<GlobalIndex>> {
+        self.global_indexes.iter().find(|index| index.number == number)
+    }
+
+    /// The global index of this number, if it takes changes.
+    pub(crate) fn receiving_index(&self, number: u64) -> Option<&Arc<GlobalIndex>> {
+        self.global_index_numbered(number).filter(|index| index.status != IndexStatus::Deleting)
+    }
+
     /// The stream that takes records now.
     pub(crate) fn enabled_stream(&self) -> Option<&StreamDescription> {
         self.streams.last().filter(|stream| stream.is_enabled())
+    }
+
+    /// This table with an index in place of the one of its number, or as its newest.
+    pub(crate) fn with_global_index(&self, index: GlobalIndex) -> Self {
+        let mut changed = self.clone();
+        let index = Arc::new(index);
+        match changed.global_indexes.iter_mut().find(|present| present.number == index.number) {
+            Some(present) => *present = index,
+            None => changed.global_indexes.push(index),
+        }
+        changed
+    }
+
+    /// This table without the global index of a number.
+    pub(crate) fn without_global_index(&self, number: u64) -> Self {
+        let mut changed = self.clone();
+        changed.global_indexes.retain(|index| index.number != number);
+        changed
     }
 
     /// The partitions of the table and of its global indexes, with the number that each belongs to.

@@ -13,15 +13,24 @@ use basalt_format::DecodeError;
 use basalt_runtime::local::Event;
 use basalt_storage::{Partition, PartitionId, Stop, View, WriteBatch};
 
-use super::{NextNumber, Table, TableDraft, rows};
+use super::{GlobalIndex, GlobalIndexDefinition, IndexStatus, NextNumber, Table, TableDraft, rows};
 use crate::error::{Error, TableChange};
 
 /// The only writer of partition 0.
 pub(crate) struct CatalogWriter {
     partition: Partition,
-    claims: RefCell<BTreeMap<Arc<str>, TableChange>>,
+    claims: RefCell<BTreeMap<Arc<str>, Claimant>>,
     /// A claim was given up.
     released: Event,
+}
+
+/// Who changes a table.
+#[derive(Clone, Copy)]
+enum Claimant {
+    /// A request; others are refused meanwhile.
+    Request(TableChange),
+    /// The engine, which follows an earlier request. Others wait: it takes one entry's time.
+    Engine,
 }
 
 /// Keeps a table's name from other changes until it is dropped.
@@ -47,29 +56,29 @@ impl CatalogWriter {
         match self.claims.borrow_mut().entry(Arc::clone(name)) {
             Entry::Occupied(taken) => Err(refusal(name, *taken.get(), change)),
             Entry::Vacant(free) => {
-                free.insert(change);
+                free.insert(Claimant::Request(change));
                 Ok(Claim { writer: self, name: Arc::clone(name) })
             }
         }
     }
 
-    /// Takes a name for one change as soon as no other has it.
-    pub(crate) async fn claim_when_free(&self, name: &Arc<str>, change: TableChange) -> Claim<'_> {
-        loop {
-            match self.claim(name, change) {
-                Ok(claim) => return claim,
-                Err(_taken) => self.released.notified().await,
-            }
-        }
+    /// Waits until the engine itself is not changing a table of this name.
+    pub(crate) async fn wait_for_engine(&self, name: &str) {
+        let engine_has_it = || matches!(self.claims.borrow().get(name), Some(Claimant::Engine));
+        self.released.wait_until(|| !engine_has_it()).await;
+    }
+
+    /// Takes a name for the engine as soon as nobody has it.
+    pub(crate) async fn claim_for_engine(&self, name: &Arc<str>) -> Claim<'_> {
+        self.released.wait_until(|| !self.claims.borrow().contains_key(name)).await;
+        self.claims.borrow_mut().insert(Arc::clone(name), Claimant::Engine);
+        Claim { writer: self, name: Arc::clone(name) }
     }
 
     /// Numbers a new table and its partitions and makes them durable.
     pub(crate) async fn insert(&self, draft: &TableDraft) -> Result<Table, Error> {
         self.change(|view, batch| {
-            let mut next = match view.get(&rows::counters_key())? {
-                Some(row) => rows::decode_counters(row.value)?,
-                None => NextNumber::FIRST,
-            };
+            let mut next = next_number(view)?;
             let table = draft.number(&mut next);
             put_row(batch, rows::counters_row(next));
             put_row(batch, rows::table_row(&table));
@@ -85,6 +94,40 @@ impl CatalogWriter {
     pub(crate) async fn replace(&self, table: &Table) -> Result<(), Error> {
         self.change(|_view, batch| {
             put_row(batch, rows::table_row(table));
+            Ok(())
+        })
+        .await
+    }
+
+    /// Numbers a new index of a table and its partitions, and makes the table durable with it.
+    pub(crate) async fn insert_index(
+        &self,
+        table: &Table,
+        index: &GlobalIndexDefinition,
+        partition_count: u16,
+    ) -> Result<Table, Error> {
+        let status = IndexStatus::Creating { backfilling: true };
+        self.change(|view, batch| {
+            let mut next = next_number(view)?;
+            let index = GlobalIndex::number(index, status, &table.keys, partition_count, &mut next);
+            put_row(batch, rows::counters_row(next));
+            for partition in &index.partitions {
+                put_row(batch, rows::partition_row(index.number, partition));
+            }
+            let changed = table.with_global_index(index);
+            put_row(batch, rows::table_row(&changed));
+            Ok(changed)
+        })
+        .await
+    }
+
+    /// Makes a table durable without an index that it had, and forgets the index's partitions.
+    pub(crate) async fn remove_index(&self, changed: &Table, index: &GlobalIndex) -> Result<(), Error> {
+        self.change(|_view, batch| {
+            put_row(batch, rows::table_row(changed));
+            for partition in &index.partitions {
+                batch.delete(&rows::partition_key(partition.id));
+            }
             Ok(())
         })
         .await
@@ -153,15 +196,23 @@ impl From<DecodeError> for Refused {
     }
 }
 
+fn next_number(view: &View<'_>) -> Result<NextNumber, Refused> {
+    Ok(match view.get(&rows::counters_key())? {
+        Some(row) => rows::decode_counters(row.value)?,
+        None => NextNumber::FIRST,
+    })
+}
+
 fn put_row(batch: &mut WriteBatch, (key, value): rows::Row) {
     batch.put(&key, value);
 }
 
 /// A name is taken: by its maker it exists already, for anybody else it is in use.
-fn refusal(name: &str, taken: TableChange, wanted: TableChange) -> Error {
+fn refusal(name: &str, taken: Claimant, wanted: TableChange) -> Error {
     let table_name = name.to_owned();
     match (taken, wanted) {
-        (TableChange::Created, TableChange::Created) => Error::TableExists { table_name },
-        (change, _) => Error::TableInUse { table_name, change },
+        (Claimant::Request(TableChange::Created), TableChange::Created) => Error::TableExists { table_name },
+        (Claimant::Request(change), _) => Error::TableInUse { table_name, change },
+        (Claimant::Engine, _) => Error::TableInUse { table_name, change: TableChange::Updated },
     }
 }

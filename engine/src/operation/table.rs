@@ -29,6 +29,8 @@ pub enum TableStatus {
     Creating,
     /// Takes reads and writes.
     Active,
+    /// Takes reads and writes while a change of it takes its course; UpdateTable answers so.
+    Updating,
     /// Its catalog entry is gone or going; DeleteTable answers so.
     Deleting,
 }
@@ -270,10 +272,20 @@ impl UpdateTable {
             || self.on_demand_maximum.is_some()
             || self.deletion_protection.is_some()
             || self.stream.is_some()
+            || !self.index_changes.is_empty()
     }
 }
 
 impl TableDescription {
+    /// Tells a new index as it is before its backfill, which is how DynamoDB answers the request that makes it.
+    pub(crate) fn index_changes_begin(&mut self) {
+        for index in &mut self.global_indexes {
+            if let IndexStatus::Creating { backfilling } = &mut index.status {
+                *backfilling = false;
+            }
+        }
+    }
+
     /// Describes `table` with the counts that its partitions gave.
     pub(crate) fn of(
         table: &Table,

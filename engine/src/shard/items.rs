@@ -1,17 +1,18 @@
 //! Runs operations on single items on the shard that owns the item.
 
 use basalt_model::{CapacityUnits, ItemRef};
-use basalt_storage::{Row, Stop, View, WriteBatch};
+use basalt_storage::{PartitionId, Row, Stop, View, WriteBatch};
 
 use super::LocalEngine;
 use crate::{
     catalog::Table,
-    derive::{Cause, EntryWork, EntryWriter, ItemChange, WriteReport},
+    derive::{Cause, EntryWriter, ItemChange, WriteReport},
     error::Error,
     operation::{
         ConsumedCapacity, DeleteItem, DeleteItemOutput, GetItem, GetItemOutput, GetPlan, ItemWrite, PutItem,
         PutItemOutput, UpdateItem, UpdateItemOutput, WriteOutput, size_bytes,
     },
+    outbox::Parcel,
 };
 
 impl LocalEngine {
@@ -61,20 +62,26 @@ impl LocalEngine {
     pub(super) async fn write_here<W: ItemWrite>(&self, plan: &W) -> Result<WriteOutput, Error> {
         let place = plan.place();
         let partition = self.partition(&place.table, place.hash)?;
-        let evaluated = partition.write(|view, batch| self.evaluate(plan, view, batch));
+        self.outbox_room(partition.id()).await?;
+        let evaluated = partition.write(|view, batch| self.evaluate(plan, partition.id(), view, batch));
         let (outcome, commit) = evaluated.await?;
+        let posted =
+            outcome.map(|(output, parcel)| (output, self.post(&place.table, &partition, parcel, &commit)));
         // Also a refusal waits: the item that it rests on may not be durable yet.
         commit.wait().await?;
-        outcome.map(|(output, _work)| output)
+        let (output, delivered) = posted?;
+        delivered.wait().await?;
+        Ok(output)
     }
 
     /// Decides by the item as it is, and puts what follows into the batch.
     fn evaluate<W: ItemWrite>(
         &self,
         plan: &W,
+        partition: PartitionId,
         view: &View<'_>,
         batch: &mut WriteBatch,
-    ) -> Result<Result<(WriteOutput, EntryWork), Error>, Stop> {
+    ) -> Result<Result<(WriteOutput, Parcel), Error>, Stop> {
         let place = plan.place();
         let row = view.get(place.key.as_bytes())?;
         let decided = item_of(row).and_then(|present| {
@@ -105,7 +112,8 @@ impl LocalEngine {
         Ok(match admitted {
             Ok(WriteReport { capacity, item_collection }) => {
                 self.charge_write(&table, &capacity);
-                Ok((WriteOutput { attributes: decision.attributes, capacity, item_collection }, work))
+                let output = WriteOutput { attributes: decision.attributes, capacity, item_collection };
+                Ok((output, self.pack(partition, work.deliveries, batch)))
             }
             Err(error) => {
                 batch.clear();

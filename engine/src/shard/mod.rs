@@ -39,6 +39,7 @@ use transact::Transactions;
 use crate::{
     catalog::{Catalog, CatalogWriter, GlobalIndex, Table, TablePartition},
     error::Error,
+    outbox::Outboxes,
 };
 
 /// Operations that other threads may have running on one shard; more are refused, not queued.
@@ -62,6 +63,7 @@ struct ShardState {
     catalog_writer: OnceCell<CatalogWriter>,
     remote_operations: Cell<u32>,
     transactions: Transactions,
+    outboxes: Outboxes,
 }
 
 impl LocalEngine {
@@ -79,6 +81,7 @@ impl LocalEngine {
                 catalog_writer: OnceCell::new(),
                 remote_operations: Cell::new(0),
                 transactions,
+                outboxes: Outboxes::default(),
             }),
         };
         registry::register(number, shard, &local);
@@ -103,6 +106,10 @@ impl LocalEngine {
 
     pub(crate) fn store(&self) -> &ShardStore {
         &self.state.store
+    }
+
+    pub(crate) fn outboxes(&self) -> &Outboxes {
+        &self.state.outboxes
     }
 
     pub(crate) fn shards(&self) -> &Arc<Shards> {
@@ -208,6 +215,27 @@ impl LocalEngine {
         self.state
             .shards
             .run(owner, move |local| {
+                local.adopt(catalog);
+                work(local)
+            })
+            .await
+    }
+
+    /// As [`LocalEngine::run_on`], for work that running operations wait for: it is not refused however many of them
+    /// there are.
+    pub(crate) async fn run_admitted_on<T, W, F>(&self, owner: ShardIndex, work: W) -> Result<T, Error>
+    where
+        T: Send + 'static,
+        W: FnOnce(LocalEngine) -> F + Send + 'static,
+        F: Future<Output = Result<T, Error>> + 'static,
+    {
+        if owner == self.shard() {
+            return work(self.clone()).await;
+        }
+        let catalog = self.catalog();
+        self.state
+            .shards
+            .run_admitted(owner, move |local| {
                 local.adopt(catalog);
                 work(local)
             })

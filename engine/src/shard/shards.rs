@@ -100,6 +100,21 @@ impl Shards {
         .await
     }
 
+    /// As [`Shards::run`], for work that is part of operations which have been admitted.
+    pub(super) async fn run_admitted<T, W, F>(&self, target: ShardIndex, work: W) -> Result<T, Error>
+    where
+        T: Send + 'static,
+        W: FnOnce(LocalEngine) -> F + Send + 'static,
+        F: Future<Output = Result<T, Error>> + 'static,
+    {
+        let number = self.number;
+        self.run_with_handle(target, move |handle| async move {
+            let local = registry::find(number, handle.shard()).ok_or(Error::Closed)?;
+            work(local).await
+        })
+        .await
+    }
+
     /// As [`Shards::run`], for work that does not need the engine's part there: the start makes it.
     pub(super) async fn run_with_handle<T, W, F>(&self, target: ShardIndex, work: W) -> Result<T, Error>
     where

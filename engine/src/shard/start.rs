@@ -163,6 +163,13 @@ impl LocalEngine {
             }
         })
         .await?;
+        // When every shard takes writes: what an earlier life left for indexes may be for any of them.
+        self.on_every_shard(|shard| async move {
+            shard.open_outboxes();
+            Ok(())
+        })
+        .await?;
+        self.resume_index_changes();
         self.settle_transactions().await?;
         // Only now is it known which items transactions hold.
         self.on_every_shard(|shard| async move {
@@ -197,16 +204,22 @@ impl LocalEngine {
         self.remove_dropped_files().await
     }
 
-    /// Removes files of tables whose drop was durable before a crash came; the last thing that a start does.
+    /// Removes files of tables and indexes whose drop was durable before a crash came; the last thing that a start does.
     async fn remove_dropped_files(&self) -> Result<(), Error> {
         let store = self.store();
         let files = store.partition_files().await?;
         // A file that is there now and belongs to a table was made after the table was known here.
         let catalog = self.catalog();
-        let known: BTreeSet<PartitionId> =
-            catalog.tables().flat_map(|table| &table.partitions).map(|partition| partition.id).collect();
+        let known: BTreeSet<PartitionId> = catalog
+            .tables()
+            .flat_map(|table| table.all_partitions())
+            .map(|(_, partition)| partition.id)
+            .collect();
         for id in files.into_iter().filter(|id| *id != CATALOG_PARTITION && !known.contains(id)) {
-            tracing::info!(partition = id.get(), "removed the file of a table that was dropped");
+            tracing::info!(
+                partition = id.get(),
+                "removed a file that the catalog does not know: its table or index was dropped"
+            );
             store.remove_partition_file(id).await?;
         }
         Ok(())

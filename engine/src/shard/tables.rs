@@ -7,8 +7,11 @@ use basalt_storage::PartitionId;
 
 use super::LocalEngine;
 use crate::{
-    catalog::{Catalog, CatalogWriter, Claim, DeletionProtection, Table, TableDraft},
+    catalog::{
+        Catalog, CatalogWriter, Claim, DeletionProtection, GlobalIndex, IndexStatus, Table, TableDraft,
+    },
     error::{Error, TableChange, ValidationError},
+    index::OnlineIndexChange,
     operation::{
         ChangeTags, CreateTable, ListTables, ListTablesOutput, RowCount, TableCounts, TableDescription,
         TableStatus, UpdateTable,
@@ -82,21 +85,41 @@ impl LocalEngine {
     }
 
     async fn update_table_here(&self, request: UpdateTable) -> Result<TableDescription, Error> {
-        let (table, _claim) = self.claim_table(&request.table_name, TableChange::Updated)?;
+        let (table, _claim) = self.claim_table(&request.table_name, TableChange::Updated).await?;
+        let index_change = OnlineIndexChange::of(&table, &request.index_changes)?;
         let now = self.handle().unix_time();
         let streams = match request.stream {
             Some(change) => table.streams_after(change, now)?,
             None => table.streams.clone(),
         };
         let settings = request.settings_over(&table.settings, now)?;
-        let changed = self.set(Table { settings, streams, ..Table::clone(&table) }).await?;
-        self.describe(&changed, TableStatus::Active).await
+        let changed = Table { settings, streams, ..Table::clone(&table) };
+        let Some(index_change) = index_change else {
+            let changed = self.replace_table(changed).await?;
+            return self.describe(&changed, TableStatus::Active).await;
+        };
+        let changed = match index_change {
+            OnlineIndexChange::Create(index) => {
+                let writer = self.catalog_writer();
+                let changed = writer.insert_index(&changed, &index, self.shards().count()).await?;
+                self.spread(self.catalog().with(changed.clone())).await?;
+                changed
+            }
+            OnlineIndexChange::Delete(index) => {
+                let going = GlobalIndex { status: IndexStatus::Deleting, ..GlobalIndex::clone(&index) };
+                self.replace_table(changed.with_global_index(going)).await?
+            }
+        };
+        self.follow_index_changes(&changed);
+        let mut description = self.describe(&changed, TableStatus::Updating).await?;
+        description.index_changes_begin();
+        Ok(description)
     }
 
     async fn change_tags_here(&self, request: ChangeTags) -> Result<(), Error> {
-        let (table, _claim) = self.claim_table(&request.table_name, TableChange::Updated)?;
+        let (table, _claim) = self.claim_table(&request.table_name, TableChange::Updated).await?;
         let settings = request.settings_over(&table.settings)?;
-        self.set(Table { settings, ..Table::clone(&table) }).await.map(drop)
+        self.replace_table(Table { settings, ..Table::clone(&table) }).await.map(drop)
     }
 
     /// Changes a table for the database's own reasons, as soon as no request is changing it. One that is gone stays so.
@@ -105,24 +128,28 @@ impl LocalEngine {
         known: &Table,
         change: impl FnOnce(&mut Table),
     ) -> Result<(), Error> {
-        let _claim = self.catalog_writer().claim_when_free(&known.name, TableChange::Updated).await;
+        let _claim = self.catalog_writer().claim_for_engine(&known.name).await;
         let Ok(present) = self.current(known) else { return Ok(()) };
         let mut changed = Table::clone(&present);
         change(&mut changed);
-        self.set(changed).await.map(drop)
+        self.replace_table(changed).await.map(drop)
     }
 
     /// Makes what became of a claimed table durable and known.
-    pub(super) async fn set(&self, changed: Table) -> Result<Table, Error> {
+    pub(crate) async fn replace_table(&self, changed: Table) -> Result<Table, Error> {
         self.catalog_writer().replace(&changed).await?;
         self.spread(self.catalog().with(changed.clone())).await?;
         Ok(changed)
     }
 
     async fn delete_table_here(&self, table_name: &str) -> Result<TableDescription, Error> {
-        let (table, _claim) = self.claim_table(table_name, TableChange::Deleted)?;
+        let (table, _claim) = self.claim_table(table_name, TableChange::Deleted).await?;
         if table.settings.deletion_protection == DeletionProtection::Enabled {
             return Err(ValidationError::DeletionProtected.into());
+        }
+        if table.global_indexes.iter().any(|index| matches!(index.status, IndexStatus::Creating { .. })) {
+            let table_name = table_name.to_owned();
+            return Err(Error::TableInUse { table_name, change: TableChange::Updated });
         }
         let description = self.describe(&table, TableStatus::Deleting).await?;
         let number = table.number;
@@ -136,31 +163,27 @@ impl LocalEngine {
     async fn remove_table(&self, table: Arc<Table>) -> Result<(), Error> {
         self.catalog_writer().remove(&table).await?;
         self.spread(self.catalog().without(&table.name)).await?;
-        self.on_every_shard(move |shard| {
-            let table = Arc::clone(&table);
-            async move { shard.drop_partitions(&table) }
-        })
-        .await
-        .map(drop)
+        self.drop_everywhere(table.all_partitions().map(|(_, partition)| partition.id).collect()).await
     }
 
     /// An existing table that no other request is changing.
-    pub(super) fn claim_table(
+    pub(super) async fn claim_table(
         &self,
         table_name: &str,
         change: TableChange,
     ) -> Result<(Arc<Table>, Claim<'_>), Error> {
+        self.catalog_writer().wait_for_engine(table_name).await;
         let table = self.table(table_name)?;
         let claim = self.catalog_writer().claim(&table.name, change)?;
         Ok((table, claim))
     }
 
-    pub(super) fn catalog_writer(&self) -> &CatalogWriter {
+    pub(crate) fn catalog_writer(&self) -> &CatalogWriter {
         self.state.catalog_writer.get().expect("changes are sent to the catalog's shard, which is live")
     }
 
     /// Makes `next` every shard's catalog, then all other threads'.
-    async fn spread(&self, next: Catalog) -> Result<(), Error> {
+    pub(crate) async fn spread(&self, next: Catalog) -> Result<(), Error> {
         let next = Arc::new(next);
         // At once and before any wait: the next change must be made from this snapshot.
         self.adopt(Arc::clone(&next));
@@ -180,23 +203,32 @@ impl LocalEngine {
         Ok(())
     }
 
-    /// Lets go of this shard's partitions of a table that the catalog has forgotten. The files go in the
-    /// background: after a crash, recovery removes what the catalog does not name.
-    fn drop_partitions(&self, table: &Table) -> Result<(), Error> {
-        let all = table.all_partitions().map(|(_, partition)| partition);
-        for partition in all.filter(|partition| self.owner(partition) == self.shard()) {
-            let (store, id) = (self.store().clone(), partition.id);
-            if store.partition(id).is_none() {
-                continue;
+    /// Lets go of partitions that the catalog has forgotten, on whatever shard they are.
+    pub(crate) async fn drop_everywhere(&self, partitions: Arc<[PartitionId]>) -> Result<(), Error> {
+        let dropping = self.on_every_shard(move |shard| {
+            let partitions = Arc::clone(&partitions);
+            async move {
+                partitions.iter().for_each(|id| shard.drop_partition(*id));
+                Ok(())
             }
-            let dropping = self.handle().spawn(async move {
-                if let Err(error) = store.drop_partition(id).await {
-                    tracing::warn!(%id, %error, "a dropped partition's file stays until the next start");
-                }
-            });
-            dropping.detach();
+        });
+        dropping.await.map(|_every_shard| ())
+    }
+
+    /// Lets go of a partition if it is this shard's. The file goes in the background: after a crash, recovery removes
+    /// what the catalog does not name.
+    fn drop_partition(&self, id: PartitionId) {
+        let store = self.store().clone();
+        if store.partition(id).is_none() {
+            return;
         }
-        Ok(())
+        self.close_outbox(id);
+        let dropping = self.handle().spawn(async move {
+            if let Err(error) = store.drop_partition(id).await {
+                tracing::warn!(%id, %error, "a dropped partition's file stays until the next start");
+            }
+        });
+        dropping.detach();
     }
 
     async fn describe(&self, table: &Table, status: TableStatus) -> Result<TableDescription, Error> {

@@ -14,6 +14,7 @@ use crate::{
     derive::{Cause, ItemChange},
     error::{Error, TableChange},
     operation::UpdateTimeToLive,
+    outbox::Parcel,
     time_to_live::{Calendar, Step, clear_some, fill_some, find_expired},
 };
 
@@ -36,9 +37,10 @@ impl LocalEngine {
     }
 
     async fn update_time_to_live_here(&self, request: UpdateTimeToLive) -> Result<(), Error> {
-        let (table, _claim) = self.claim_table(&request.table_name, TableChange::Updated)?;
+        let (table, _claim) = self.claim_table(&request.table_name, TableChange::Updated).await?;
         let setting = request.setting_over(table.time_to_live.as_ref(), self.handle().unix_time())?;
-        let changed = self.set(Table { time_to_live: Some(setting), ..Table::clone(&table) }).await?;
+        let changed =
+            self.replace_table(Table { time_to_live: Some(setting), ..Table::clone(&table) }).await?;
         self.settle_time_to_live(changed);
         Ok(())
     }
@@ -149,14 +151,17 @@ impl LocalEngine {
     ) -> Result<(), Error> {
         let mut passed = None;
         loop {
+            self.outbox_room(partition.id()).await?;
             let (expired, commit) = partition
                 .write(|view, batch| {
                     let passed = passed.as_deref();
                     self.expire_some(table, partition.id(), now, passed, view, batch)
                 })
                 .await?;
+            let posted = expired.map(|(next, parcel)| (next, self.post(table, partition, parcel, &commit)));
             commit.wait().await?;
-            passed = expired?;
+            let (next, _nobody_waits) = posted?;
+            passed = next;
             if passed.is_none() {
                 return Ok(());
             }
@@ -166,7 +171,7 @@ impl LocalEngine {
 
     /// Removes the next items of a partition whose time is over. Everything is decided here, in the evaluation: the
     /// table's setting, the time, and by the item itself whether it is expired. Returns the last row that was looked at,
-    /// if there is more behind it.
+    /// if there is more behind it, and what the removals change in indexes.
     fn expire_some(
         &self,
         known: &Table,
@@ -175,13 +180,13 @@ impl LocalEngine {
         passed: Option<&[u8]>,
         view: &View<'_>,
         batch: &mut WriteBatch,
-    ) -> Result<Result<Option<Vec<u8>>, Error>, Stop> {
-        let Ok(table) = self.current(known) else { return Ok(Ok(None)) };
+    ) -> Result<Result<(Option<Vec<u8>>, Parcel), Error>, Stop> {
+        let Ok(table) = self.current(known) else { return Ok(Ok((None, Parcel::empty()))) };
         let Some(setting) = table.time_to_live.as_ref().filter(|_| is_expiring(&table)) else {
-            return Ok(Ok(None));
+            return Ok(Ok((None, Parcel::empty())));
         };
         if !Calendar::agrees(now, batch.hybrid_time()) {
-            return Ok(Ok(None));
+            return Ok(Ok((None, Parcel::empty())));
         }
         let (rows, step) = match find_expired(&setting.attribute, now, passed, view)? {
             Ok(found) => found,
@@ -200,10 +205,11 @@ impl LocalEngine {
                 tracing::warn!(table_name = %table.name, %error, "an expired item could not be removed");
             }
         }
-        writer.finish();
+        let work = writer.finish();
         rows.iter().filter(|row| row.item.is_none()).for_each(|row| batch.delete(&row.key));
+        let parcel = self.pack(partition, work.deliveries, batch);
         let last = rows.last().map(|row| row.key.clone());
-        Ok(Ok(last.filter(|_| step == Step::Some)))
+        Ok(Ok((last.filter(|_| step == Step::Some), parcel)))
     }
 }
 

@@ -6,12 +6,15 @@
 mod batches;
 mod conditions;
 mod durability;
+mod index_changes;
+mod index_delivery;
 mod items;
 mod key_errors;
 mod lent_reads;
 mod model;
 mod pages;
 mod real_files;
+mod seeds;
 mod segments;
 mod simulated;
 mod stream_reading;

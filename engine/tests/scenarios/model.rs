@@ -13,6 +13,7 @@ use basalt_engine::{
 };
 
 use crate::{
+    seeds::for_each_seed,
     simulated::Simulated,
     support::{COMPOSITE, composite_schema, condition, decoded, item, keyed, number, text, updating},
 };
@@ -33,26 +34,7 @@ struct Model {
 
 #[test]
 fn random_operations_agree_with_an_ordinary_map_over_several_lives() {
-    let chosen =
-        std::env::var("BASALT_SEED").ok().map(|seed| seed.parse::<u64>().expect("BASALT_SEED is a number"));
-    for seed in chosen.map_or(SEEDS, |seed| seed..seed + 1) {
-        let _told = ToldIfPanicking { seed };
-        run_lives(seed);
-    }
-}
-
-/// Tells the seed of a run that fails.
-struct ToldIfPanicking {
-    seed: u64,
-}
-
-impl Drop for ToldIfPanicking {
-    #[expect(clippy::print_stderr, reason = "whoever reads the failure needs the seed")]
-    fn drop(&mut self) {
-        if std::thread::panicking() {
-            eprintln!("failed with BASALT_SEED={}", self.seed);
-        }
-    }
+    for_each_seed(SEEDS, run_lives);
 }
 
 fn run_lives(seed: u64) {

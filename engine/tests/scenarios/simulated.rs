@@ -3,10 +3,10 @@
 use std::{future::Future, path::Path, time::Duration};
 
 use basalt_engine::{
-    Engine,
+    Engine, EngineOptions,
     runtime::{
         MonotonicTime, ShardIndex, UnixTime,
-        sim::{CrashPolicy, Disk, SimOptions, Simulation},
+        sim::{CrashPolicy, Disk, Ended, SimOptions, Simulation},
     },
 };
 
@@ -26,13 +26,47 @@ pub(crate) struct Simulated {
 impl Simulated {
     /// Starts a process of `shard_count` shards on `disk`.
     pub(crate) fn open(disk: Disk, shard_count: u16, seed: u64) -> Self {
-        let mut simulation =
-            Simulation::new(SimOptions { shard_count, time_max: TIME_MAX, ..SimOptions::new(seed) }, disk);
+        Self::try_open(disk, options(shard_count), seed, None).expect("the start comes to its end")
+    }
+
+    /// Starts a process on `disk`, which may end before the I/O event with a number; the disk is then as the power
+    /// loss left it.
+    pub(crate) fn try_open(
+        disk: Disk,
+        options: EngineOptions,
+        seed: u64,
+        crash_at_event: Option<u64>,
+    ) -> Result<Self, Disk> {
+        let shard_count = options.shard_count.expect("simulated processes say how many shards they have");
+        let sim_options =
+            SimOptions { shard_count, crash_at_event, time_max: TIME_MAX, ..SimOptions::new(seed) };
+        let mut simulation = Simulation::new(sim_options, disk);
         let (leader, remotes) = (simulation.handle(LEADER), simulation.remotes().to_vec());
-        let opening =
-            async move { Engine::open_on(leader, remotes, Path::new(DIRECTORY), options(shard_count)).await };
-        let opened = simulation.run_until(LEADER, opening).expect("the start comes to its end");
-        Self { simulation, engine: opened.expect("the directory opens") }
+        let opening = async move { Engine::open_on(leader, remotes, Path::new(DIRECTORY), options).await };
+        match simulation.run_until(LEADER, opening) {
+            Ok(opened) => Ok(Self { simulation, engine: opened.expect("the directory opens") }),
+            Err(Ended::AtEvent) => Err(simulation.lose_power(CrashPolicy::Any)),
+            Err(other) => panic!("the start ended with {other:?}"),
+        }
+    }
+
+    /// Lets the process end before the I/O event that is `events` after the last one.
+    pub(crate) fn crash_in(&mut self, events: u64) {
+        let now = self.simulation.event_count();
+        self.simulation.crash_at_event(Some(now + events));
+    }
+
+    /// Runs `work` on the first shard to its end, or until the process ends; whether it came to its end.
+    pub(crate) fn run_or_crash<F: Future<Output = ()> + 'static>(
+        &mut self,
+        work: impl FnOnce(Engine) -> F,
+    ) -> bool {
+        let working = work(self.engine.clone());
+        match self.simulation.run_until(LEADER, working) {
+            Ok(()) => true,
+            Err(Ended::AtEvent) => false,
+            Err(other) => panic!("the process ended with {other:?}"),
+        }
     }
 
     /// Runs `work` on the first shard to its end.

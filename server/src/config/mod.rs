@@ -18,7 +18,7 @@ use clap::Parser as _;
 
 use self::command_line::CommandLine;
 use self::quantity::{ByteSize, TimeSpan};
-use self::settings::{Io, Settings};
+use self::settings::{IndexAnswer, Io, Settings};
 use crate::dynamodb::ResourceNames;
 use crate::limits::{BODY_BYTES_MAX, Limits};
 
@@ -123,6 +123,9 @@ fn engine_options(settings: &Settings) -> EngineOptions {
         account_id: settings.account_id.clone().unwrap_or(defaults.account_id),
         region: settings.region.clone().unwrap_or(defaults.region),
         enforce_throughput: settings.throttle.unwrap_or(defaults.enforce_throughput),
+        index_acknowledgement: settings
+            .index_acknowledgement
+            .map_or(defaults.index_acknowledgement, IndexAnswer::acknowledgement),
         hold_checkpoints: settings.hold_checkpoints.unwrap_or(defaults.hold_checkpoints),
         ..EngineOptions::default()
     }
@@ -149,6 +152,8 @@ fn read_file(path: PathBuf) -> Result<Settings, ConfigError> {
 
 #[cfg(test)]
 mod tests {
+    use basalt_engine::IndexAcknowledgement;
+
     use super::*;
 
     fn config(arguments: &[&str]) -> Result<Config, ConfigError> {
@@ -210,12 +215,14 @@ mod tests {
 
     #[test]
     fn flags_win_over_the_file() {
-        let (_directory, path) =
-            file("listen = \"127.0.0.1:1\"\nmemory = \"1GiB\"\nin-memory = true\nmax-connections = 9\n");
+        let (_directory, path) = file(
+            "listen = \"127.0.0.1:1\"\nmemory = \"1GiB\"\nin-memory = true\nmax-connections = 9\nindex-acknowledgement = \"asynchronous\"\n",
+        );
         let config = config(&["--config", &path, "--memory", "256MiB"]).unwrap();
         assert_eq!(config.engine.memory_budget_bytes, 256 << 20);
         assert_eq!(config.listen.port(), 1);
         assert_eq!(config.limits.connections_max, 9);
+        assert_eq!(config.engine.index_acknowledgement, IndexAcknowledgement::Asynchronous);
         assert!(config.engine.in_memory);
     }
 

@@ -3,7 +3,7 @@
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
-use basalt_engine::runtime::IoChoice;
+use basalt_engine::{IndexAcknowledgement, runtime::IoChoice};
 use serde::Deserialize;
 
 use super::quantity::{ByteSize, TimeSpan};
@@ -26,6 +26,25 @@ impl Io {
             Io::Auto => IoChoice::Auto,
             Io::Uring => IoChoice::Uring,
             Io::Portable => IoChoice::Portable,
+        }
+    }
+}
+
+/// When a write that changes global indexes is answered.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub(super) enum IndexAnswer {
+    /// when the indexes show it: a read of an index finds what was written before
+    Visible,
+    /// when it is durable in its table; the indexes follow, as DynamoDB's do
+    Asynchronous,
+}
+
+impl IndexAnswer {
+    pub(super) fn acknowledgement(self) -> IndexAcknowledgement {
+        match self {
+            IndexAnswer::Visible => IndexAcknowledgement::Visible,
+            IndexAnswer::Asynchronous => IndexAcknowledgement::Asynchronous,
         }
     }
 }
@@ -96,6 +115,10 @@ pub(super) struct Settings {
     #[arg(long, env = "BASALT_LOG_BUDGET", value_name = "SIZE")]
     pub(super) log_budget: Option<ByteSize>,
 
+    /// When a write that changes global secondary indexes is answered [default: visible]
+    #[arg(long, env = "BASALT_INDEX_ACKNOWLEDGEMENT", value_name = "WHEN")]
+    pub(super) index_acknowledgement: Option<IndexAnswer>,
+
     /// Connections open at once; more are closed as they come [default: 4096]
     #[arg(long, env = "BASALT_MAX_CONNECTIONS", value_name = "COUNT")]
     pub(super) max_connections: Option<usize>,
@@ -140,6 +163,7 @@ impl Settings {
             region: self.region.or(other.region),
             throttle: self.throttle.or(other.throttle),
             log_budget: self.log_budget.or(other.log_budget),
+            index_acknowledgement: self.index_acknowledgement.or(other.index_acknowledgement),
             max_connections: self.max_connections.or(other.max_connections),
             head_timeout: self.head_timeout.or(other.head_timeout),
             body_timeout: self.body_timeout.or(other.body_timeout),

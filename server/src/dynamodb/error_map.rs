@@ -26,6 +26,7 @@ pub(crate) enum Exception {
     IncompleteSignature,
     InternalServerError,
     InvalidSignature,
+    LimitExceeded,
     MissingAuthenticationToken,
     PointInTimeRecoveryUnavailable,
     PolicyNotFound,
@@ -70,6 +71,7 @@ impl Exception {
             Exception::IncompleteSignature => "com.amazon.coral.service#IncompleteSignatureException",
             Exception::InternalServerError => "com.amazonaws.dynamodb.v20120810#InternalServerError",
             Exception::InvalidSignature => "com.amazon.coral.service#InvalidSignatureException",
+            Exception::LimitExceeded => "com.amazonaws.dynamodb.v20120810#LimitExceededException",
             Exception::MissingAuthenticationToken => {
                 "com.amazon.coral.service#MissingAuthenticationTokenException"
             }
@@ -231,6 +233,12 @@ impl ApiError {
                 ApiError::new(Exception::ResourceInUse, messages::table_exists(&table_name))
             }
             EngineError::TableInUse { table_name, change } => ApiError::table_in_use(&table_name, change),
+            EngineError::IndexNotFound { .. } => {
+                ApiError::new(Exception::ResourceNotFound, messages::TABLE_NOT_FOUND)
+            }
+            EngineError::IndexChangeInProgress => {
+                ApiError::new(Exception::LimitExceeded, messages::ONE_INDEX_CHANGE)
+            }
             EngineError::ConditionalCheckFailed { item } => ApiError {
                 item,
                 ..ApiError::new(Exception::ConditionalCheckFailed, messages::CONDITION_FAILED)

@@ -178,6 +178,10 @@ pub(crate) const UNUSED_DEFINITIONS: &str = "One or more parameter values were i
      KeySchema does not exactly match number of attributes defined in AttributeDefinitions";
 pub(crate) const TABLE_NOT_FOUND: &str = "Requested resource not found";
 
+/// An index is to be made or deleted while another one is, or with another one.
+pub(crate) const ONE_INDEX_CHANGE: &str =
+    "Subscriber limit exceeded: Only 1 online index can be created or deleted simultaneously per table";
+
 pub(crate) fn capacity_out_of_bounds(value: i64, member: &str) -> String {
     format!("Given value {value} for {member} is out of bounds")
 }

@@ -78,6 +78,12 @@ planted_bugs! {
     TrimFreshStreamRecords,
     /// An item whose expiry changes loses its place in the order of expiry.
     ForgetMovedExpiry,
+    /// A base partition's changes are sent to its indexes before their entry is committed.
+    SendUncommitted,
+    /// An entry that changes indexes does not put its outbox rows.
+    LeaveOutOutboxRows,
+    /// An index partition notes what it receives in an entry of its own, before the one that takes the changes.
+    NoteReceivedApart,
     /// A superblock that names a newer applied index than the log holds durably is written.
     CheckpointAheadOfLog,
 }

@@ -8,13 +8,14 @@ use basalt_runtime::planted;
 use basalt_storage::{Partition, PartitionId, Stop, View, WriteBatch};
 
 use super::{
-    group::{ActionGroup, ActionReport, Refusal},
+    group::{ActionGroup, ActionReport, GroupWork, Refusal},
     tokens::TokenToKeep,
 };
 use crate::{
     catalog::Table,
     derive::{Cause, EntryWork, EntryWriter, ItemChange},
     error::{Error, ValidationError},
+    outbox::Delivered,
     shard::{LocalEngine, items::item_of},
     transaction::{PlannedAction, TokenPlace},
 };
@@ -35,19 +36,25 @@ impl LocalEngine {
         token: Option<TokenToKeep<'_>>,
     ) -> Result<(Evaluation, Option<TokenPlace>), Error> {
         let group = ActionGroup::new(self, actions)?;
+        self.outbox_room_of(&group.partitions).await?;
         let written = self.store().write_together(&group.partitions, |views, batches| {
             let evaluated = self.evaluate_group(&group, views, batches, |_, _, _| ())?;
-            Ok(evaluated.map(|work| {
-                let place =
-                    token.map(|token| token.put(&group.partitions[0], &mut batches[0], &work.reports));
-                (work, place)
+            Ok(evaluated.map(|GroupWork { reports, works }| {
+                let place = token.map(|token| token.put(&group.partitions[0], &mut batches[0], &reports));
+                (reports, self.pack_together(&group.partitions, works, batches), place)
             }))
         });
         let (evaluated, commit) = written.await?;
+        let posted = evaluated.map(|(reports, parcels, place)| {
+            (reports, self.post_together(&group.partitions, parcels, &commit), place)
+        });
         // Also a refusal waits: the items that it rests on may not be durable yet.
         commit.wait().await?;
-        Ok(match evaluated {
-            Ok((work, place)) => (Ok(work.reports), place),
+        Ok(match posted {
+            Ok((reports, delivered, place)) => {
+                Delivered::wait_for_all(delivered).await?;
+                (Ok(reports), place)
+            }
             Err(refusal) => (Err(refusal), None),
         })
     }
@@ -61,6 +68,8 @@ impl LocalEngine {
         actions: Vec<PlannedAction>,
     ) -> Result<Evaluation, Error> {
         let group = ActionGroup::new(self, actions)?;
+        // Once prepared it is not held back any more.
+        self.outbox_room_of(&group.partitions).await?;
         let written = self.store().write_together(&group.partitions, |views, batches| {
             let mut prepared = Vec::new();
             let evaluated = self.evaluate_group(&group, views, batches, |place, item_key, outcome| {
@@ -135,15 +144,17 @@ impl LocalEngine {
                     }
                 }
             }
-            Ok(Ok(works))
+            Ok(Ok(self.pack_together(&partitions, works, batches)))
         });
         let (committed, commit) = written.await?;
-        let _works = committed?;
+        let delivered = self.post_together(&partitions, committed?, &commit);
         if planted!(ReleaseItemsEarly) {
             self.transactions().locks.borrow_mut().release(transaction);
         }
         commit.wait().await?;
         self.transactions().locks.borrow_mut().release(transaction);
+        // The transaction is committed, and its changes are under way, also when an index cannot receive for now.
+        let _told_to_later_writes = Delivered::wait_for_all(delivered).await;
         Ok(())
     }
 

@@ -5,6 +5,7 @@ use std::rc::Rc;
 use crate::{error::StorageError, store::Shard, wal::Ticket};
 
 /// Resolves when an entry, or everything that an evaluation read, is durable.
+#[derive(Clone)]
 #[must_use = "an answer may leave only after its commit"]
 pub struct Commit {
     awaited: Option<(Rc<Shard>, Ticket)>,

@@ -92,6 +92,7 @@ pub(super) fn status_name(status: TableStatus) -> &'static str {
     match status {
         TableStatus::Creating => "CREATING",
         TableStatus::Active => "ACTIVE",
+        TableStatus::Updating => "UPDATING",
         TableStatus::Deleting => "DELETING",
     }
 }
