@@ -28,6 +28,8 @@ pub const TAG_COLLECTION: u8 = 0x18;
 pub const TAG_LOCAL_INDEX_FIRST: u8 = 0x20;
 /// The last tag that a local secondary index can have.
 pub const TAG_LOCAL_INDEX_LAST: u8 = 0x2f;
+/// How many tags local secondary indexes have.
+pub const LOCAL_INDEX_TAGS: usize = (TAG_LOCAL_INDEX_LAST - TAG_LOCAL_INDEX_FIRST + 1) as usize;
 /// Changes that a global index has not received yet.
 pub const TAG_OUTBOX: u8 = 0x30;
 /// Stream records.

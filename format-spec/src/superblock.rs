@@ -6,6 +6,7 @@
 //!
 //! Byte table: `spec/superblock.md`.
 
+use crate::key_encoding::LOCAL_INDEX_TAGS;
 use crate::{
     BLOCK_SIZE_BYTES,
     bytes::{Put, Reader},
@@ -77,6 +78,7 @@ pub const SUPERBLOCK_LAYOUT: &[Field] = &[
     Field::new(368, 8, "layout_version"),
     Field::new(376, 8, "delete_time_max"),
     Field::new(384, 8, "open_epoch"),
+    Field::new(392, LOCAL_INDEX_TAGS * ROW_COUNT_BYTES, "local_index_rows"),
     Field::new(FIELDS_BYTES, SUPERBLOCK_CRC_OFFSET - FIELDS_BYTES, "reserved_c"),
     Field::new(SUPERBLOCK_CRC_OFFSET, 4, "crc32"),
     Field::new(SUPERBLOCK_HASH_OFFSET, 16, "xxh3_128"),
@@ -93,13 +95,24 @@ pub const SUPERBLOCK_CONSTANTS: &[Constant] = &[
 ];
 
 /// Bytes of fields before the reserved area.
-const FIELDS_BYTES: usize = 392;
+const FIELDS_BYTES: usize = 392 + LOCAL_INDEX_TAGS * ROW_COUNT_BYTES;
+/// Bytes of a count of rows with their bytes.
+const ROW_COUNT_BYTES: usize = 16;
 const SALT_OFFSET: usize = 72;
 
 const _: () = assert!(
     SUPERBLOCK_LAYOUT[SUPERBLOCK_LAYOUT.len() - 1].end() == SUPERBLOCK_BYTES,
     "the table is the whole superblock"
 );
+
+/// Rows of one sort and the bytes of their keys and values.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct RowCount {
+    /// Rows.
+    pub count: u64,
+    /// Their bytes.
+    pub bytes: u64,
+}
 
 /// The state of a partition as of one generation.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -174,6 +187,8 @@ pub struct Superblock {
     pub delete_time_max: u64,
     /// How often the data directory had been opened for writing.
     pub open_epoch: u64,
+    /// Rows of each local index, in the order of their tags.
+    pub local_index_rows: [RowCount; LOCAL_INDEX_TAGS],
 }
 
 impl Superblock {
@@ -240,6 +255,10 @@ impl Superblock {
         bytes.put_u64(self.layout_version);
         bytes.put_u64(self.delete_time_max);
         bytes.put_u64(self.open_epoch);
+        for rows in self.local_index_rows {
+            bytes.put_u64(rows.count);
+            bytes.put_u64(rows.bytes);
+        }
     }
 
     /// Reads a superblock from one block, checking magic, checksums, version and every field's range.
@@ -306,6 +325,7 @@ impl Superblock {
             layout_version: reader.u64()?,
             delete_time_max: reader.u64()?,
             open_epoch: reader.u64()?,
+            local_index_rows: decode_local_index_rows(reader)?,
         })
     }
 
@@ -329,6 +349,14 @@ impl Superblock {
         }
         Ok(())
     }
+}
+
+fn decode_local_index_rows(reader: &mut Reader<'_>) -> Result<[RowCount; LOCAL_INDEX_TAGS], DecodeError> {
+    let mut all = [RowCount::default(); LOCAL_INDEX_TAGS];
+    for rows in &mut all {
+        *rows = RowCount { count: reader.u64()?, bytes: reader.u64()? };
+    }
+    Ok(all)
 }
 
 fn verify_checksums(block: &[u8]) -> Result<(), DecodeError> {
@@ -407,6 +435,7 @@ mod tests {
             layout_version: 1,
             delete_time_max: 0,
             open_epoch: 2,
+            local_index_rows: [RowCount { count: 1, bytes: 30 }; LOCAL_INDEX_TAGS],
         }
     }
 

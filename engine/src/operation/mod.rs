@@ -53,11 +53,11 @@ pub use streams::{
     GetRecordsOutput, GetShardIterator, ItemEvent, IteratorStart, LIST_STREAMS_MAX, ListStreams,
     ListStreamsOutput, StreamName, StreamRecord, StreamShard,
 };
+pub(crate) use table::TableCounts;
 pub use table::{
     CreateTable, GlobalIndexChange, GlobalIndexDescription, ListTables, ListTablesOutput,
     LocalIndexDescription, StreamChange, TableDescription, TableStatus, UpdateTable,
 };
-pub(crate) use table::{RowCount, TableCounts};
 pub use table_keys::{IndexKeys, TableKeys};
 pub use tags::{ChangeTags, TAGS_MAX};
 pub use time_to_live::{TimeToLiveChange, UpdateTimeToLive};

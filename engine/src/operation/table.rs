@@ -2,6 +2,10 @@
 
 use std::collections::BTreeMap;
 
+use basalt_format::{
+    key_encoding::{LOCAL_INDEX_TAGS, TAG_LOCAL_INDEX_FIRST},
+    superblock::RowCount,
+};
 use basalt_model::{KeyAttribute, KeySchema};
 use basalt_runtime::UnixTime;
 use basalt_storage::PartitionStats;
@@ -175,6 +179,10 @@ pub struct LocalIndexDescription {
     pub definition: LocalIndexDefinition,
     /// Its Amazon resource name.
     pub index_arn: String,
+    /// Entries stored now.
+    pub item_count: u64,
+    /// Bytes stored now.
+    pub size_bytes: u64,
 }
 
 /// What a global index is.
@@ -295,16 +303,17 @@ impl TableDescription {
     ) -> Self {
         let table_arn = options.table_arn(&table.name);
         let index_arn = |name: &str| format!("{table_arn}/index/{name}");
-        let local_indexes = table.local_indexes.iter().map(|index| LocalIndexDescription {
-            definition: index.definition(),
-            index_arn: index_arn(&index.name),
+        let local_indexes = table.local_indexes.iter().map(|index| {
+            let RowCount { count: item_count, bytes: size_bytes } = counts.of_local_index(index.keys.tag());
+            let (definition, index_arn) = (index.definition(), index_arn(&index.name));
+            LocalIndexDescription { definition, index_arn, item_count, size_bytes }
         });
         let global_indexes = table.global_indexes.iter().map(|index| {
-            let RowCount { row_count: item_count, size_bytes } = counts.of(index.number);
+            let RowCount { count: item_count, bytes: size_bytes } = counts.of(index.number);
             let (definition, index_arn) = (index.definition(), index_arn(&index.name));
             GlobalIndexDescription { definition, index_arn, status: index.status, item_count, size_bytes }
         });
-        let RowCount { row_count: item_count, size_bytes } = counts.of(table.number);
+        let RowCount { count: item_count, bytes: size_bytes } = counts.of(table.number);
         Self {
             table_name: table.name.to_string(),
             table_id: table.id,
@@ -329,35 +338,39 @@ impl TableDescription {
     }
 }
 
-/// Items, or entries of a global index, and their bytes.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub(crate) struct RowCount {
-    row_count: u64,
-    size_bytes: u64,
-}
-
-impl RowCount {
-    /// What a partition holds of a table or global index.
-    pub(crate) fn of(stats: &PartitionStats) -> Self {
-        Self { row_count: stats.item_count, size_bytes: stats.item_bytes }
-    }
-}
-
-/// What a table and its global indexes hold, by their numbers.
+/// What a table and its indexes hold.
 #[derive(Debug, Default)]
-pub(crate) struct TableCounts(BTreeMap<u64, RowCount>);
+pub(crate) struct TableCounts {
+    /// Items and entries of global indexes, by the number of the table or index.
+    by_number: BTreeMap<u64, RowCount>,
+    /// Entries of local indexes, by tag.
+    local_indexes: [RowCount; LOCAL_INDEX_TAGS],
+}
 
 impl TableCounts {
     /// Adds what one partition of the table or index with this number holds.
-    pub(crate) fn add(&mut self, number: u64, more: RowCount) {
-        let sum = self.0.entry(number).or_default();
-        sum.row_count += more.row_count;
-        sum.size_bytes += more.size_bytes;
+    pub(crate) fn add(&mut self, number: u64, stats: &PartitionStats) {
+        let items = RowCount { count: stats.item_count, bytes: stats.item_bytes };
+        add_rows(self.by_number.entry(number).or_default(), items);
+        for (sum, more) in self.local_indexes.iter_mut().zip(stats.local_index_rows) {
+            add_rows(sum, more);
+        }
     }
 
     fn of(&self, number: u64) -> RowCount {
-        self.0.get(&number).copied().unwrap_or_default()
+        self.by_number.get(&number).copied().unwrap_or_default()
     }
+
+    fn of_local_index(&self, tag: u8) -> RowCount {
+        let position = tag.checked_sub(TAG_LOCAL_INDEX_FIRST);
+        let rows = position.and_then(|position| self.local_indexes.get(usize::from(position)));
+        *rows.expect("local indexes have tags of theirs")
+    }
+}
+
+fn add_rows(sum: &mut RowCount, more: RowCount) {
+    sum.count += more.count;
+    sum.bytes += more.bytes;
 }
 
 fn is_table_name(name: &str) -> bool {

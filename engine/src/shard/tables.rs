@@ -3,7 +3,7 @@
 use std::{future::Future, sync::Arc};
 
 use basalt_runtime::ShardIndex;
-use basalt_storage::PartitionId;
+use basalt_storage::{PartitionId, PartitionStats};
 
 use super::LocalEngine;
 use crate::{
@@ -13,8 +13,8 @@ use crate::{
     error::{Error, TableChange, ValidationError},
     index::OnlineIndexChange,
     operation::{
-        ChangeTags, CreateTable, ListTables, ListTablesOutput, RowCount, TableCounts, TableDescription,
-        TableStatus, UpdateTable,
+        ChangeTags, CreateTable, ListTables, ListTablesOutput, TableCounts, TableDescription, TableStatus,
+        UpdateTable,
     },
 };
 
@@ -239,17 +239,17 @@ impl LocalEngine {
             async move { Ok(shard.count_rows(&numbers_and_ids)) }
         });
         let mut counts = TableCounts::default();
-        for (number, count) in counting.await?.into_iter().flatten() {
-            counts.add(number, count);
+        for (number, stats) in counting.await?.into_iter().flatten() {
+            counts.add(number, &stats);
         }
         Ok(TableDescription::of(table, status, &counts, &self.shards().options))
     }
 
     /// What this shard holds of the partitions, by the number of the table or index that each belongs to.
-    fn count_rows(&self, numbers_and_ids: &[(u64, PartitionId)]) -> Vec<(u64, RowCount)> {
+    fn count_rows(&self, numbers_and_ids: &[(u64, PartitionId)]) -> Vec<(u64, PartitionStats)> {
         let open =
             numbers_and_ids.iter().filter_map(|(number, id)| Some((*number, self.store().partition(*id)?)));
-        open.map(|(number, partition)| (number, RowCount::of(&partition.stats()))).collect()
+        open.map(|(number, partition)| (number, partition.stats())).collect()
     }
 }
 

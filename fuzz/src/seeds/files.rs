@@ -190,6 +190,7 @@ fn superblock() -> Superblock {
         layout_version: 1,
         delete_time_max: 0,
         open_epoch: 2,
+        local_index_rows: Default::default(),
     }
 }
 

@@ -195,6 +195,70 @@ pub(crate) fn undefined_key_attributes(keys: &[&str], definitions: &[&str]) -> S
     )
 }
 
+// --- Indexes.
+
+/// The wording is ours: DynamoDB's was not observed.
+pub(crate) const HASH_BEHIND_RANGE: &str =
+    "Invalid KeySchema: The HASH key attributes must come before the RANGE key attributes";
+/// The wording is ours: DynamoDB's was not observed.
+pub(crate) const TOO_MANY_INDEX_KEYS: &str =
+    "Invalid KeySchema: An index may have at most 4 HASH and 4 RANGE key attributes";
+pub(crate) const LOCAL_INDEX_WITHOUT_RANGE: &str = "One or more parameter values were invalid: Table KeySchema does \
+     not have a range key, which is required when specifying a LocalSecondaryIndex";
+pub(crate) const TOO_MANY_LOCAL_INDEXES: &str = "One or more parameter values were invalid: \
+     Number of LocalSecondaryIndexes exceeds per-table limit of 5";
+pub(crate) const TOO_MANY_GLOBAL_INDEXES: &str = "One or more parameter values were invalid: \
+     GlobalSecondaryIndex count exceeds the per-table limit of 20";
+pub(crate) const NO_PROJECTION_TYPE: &str =
+    "One or more parameter values were invalid: Unknown ProjectionType: null";
+pub(crate) const INCLUDE_WITHOUT_ATTRIBUTES: &str = "One or more parameter values were invalid: \
+     ProjectionType is INCLUDE, but NonKeyAttributes is not specified";
+
+pub(crate) fn attributes_beside_projection_type(projection_type: &str) -> String {
+    invalid_parameter(format!("ProjectionType is {projection_type}, but NonKeyAttributes is specified"))
+}
+
+pub(crate) fn empty_index_list(member: &str) -> String {
+    invalid_parameter(format!("List of {member} is empty"))
+}
+
+pub(crate) fn duplicate_index_name(index_name: &str) -> String {
+    invalid_parameter(format!("Duplicate index name: {index_name}"))
+}
+
+pub(crate) fn index_without_range_key(index_name: &str) -> String {
+    invalid_parameter(format!("Index KeySchema does not have a range key for index: {index_name}"))
+}
+
+pub(crate) fn other_hash_key_of_index(index_name: &str, index_hash: &str, table_hash: &str) -> String {
+    invalid_parameter(format!(
+        "Index KeySchema does not have the same leading hash key as table KeySchema for index: {index_name}. \
+         index hash key: {index_hash}, table hash key: {table_hash}"
+    ))
+}
+
+pub(crate) fn index_capacity_with_pay_per_request(index_name: &str) -> String {
+    invalid_parameter(format!(
+        "ProvisionedThroughput should not be specified for index: {index_name} when BillingMode is PAY_PER_REQUEST"
+    ))
+}
+
+pub(crate) fn index_capacity_missing(index_name: &str) -> String {
+    invalid_parameter(format!("ProvisionedThroughput must be specified for index: {index_name}"))
+}
+
+pub(crate) fn index_capacity_out_of_bounds(value: i64, member: &str, index_name: &str) -> String {
+    format!("Given value {value} for {member} is out of bounds for index {index_name}")
+}
+
+pub(crate) fn unused_definitions(definitions: &[&str], used: &[&str]) -> String {
+    invalid_parameter(format!(
+        "Some AttributeDefinitions are not used. AttributeDefinitions: [{}], keys used: [{}]",
+        definitions.join(", "),
+        used.join(", ")
+    ))
+}
+
 pub(crate) const NO_TABLE_ARN: &str = "Invalid TableArn";
 pub(crate) const NO_TAG: &str = "Atleast one Tag needs to be provided as Input.";
 pub(crate) const NO_TAG_KEY: &str = "Atleast one Tag Key needs to be provided as Input.";

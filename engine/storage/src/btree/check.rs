@@ -230,5 +230,9 @@ impl Counts {
         self.row_bytes += other.row_bytes;
         self.item_count += other.item_count;
         self.item_bytes += other.item_bytes;
+        for (rows, more) in self.local_index_rows.iter_mut().zip(other.local_index_rows) {
+            rows.count += more.count;
+            rows.bytes += more.bytes;
+        }
     }
 }

@@ -2,7 +2,8 @@
 
 use basalt_format::{
     extent::Pointer,
-    key_encoding::{TAG_GLOBAL_INDEX, TAG_ITEM},
+    key_encoding::{LOCAL_INDEX_TAGS, TAG_GLOBAL_INDEX, TAG_ITEM, TAG_LOCAL_INDEX_FIRST},
+    superblock::RowCount,
 };
 
 use super::redirects::Redirects;
@@ -38,6 +39,8 @@ pub(crate) struct Counts {
     /// Rows that are items of a table or of a global index.
     pub(crate) item_count: u64,
     pub(crate) item_bytes: u64,
+    /// Rows of each local index, by tag.
+    pub(crate) local_index_rows: [RowCount; LOCAL_INDEX_TAGS],
 }
 
 impl Counts {
@@ -50,6 +53,10 @@ impl Counts {
             self.item_count += 1;
             self.item_bytes += bytes;
         }
+        if let Some(rows) = self.local_index_rows_of(key) {
+            rows.count += 1;
+            rows.bytes += bytes;
+        }
     }
 
     /// Counts a row no longer.
@@ -61,6 +68,15 @@ impl Counts {
             self.item_count -= 1;
             self.item_bytes -= bytes;
         }
+        if let Some(rows) = self.local_index_rows_of(key) {
+            rows.count -= 1;
+            rows.bytes -= bytes;
+        }
+    }
+
+    fn local_index_rows_of(&mut self, key: &[u8]) -> Option<&mut RowCount> {
+        let position = key.first()?.checked_sub(TAG_LOCAL_INDEX_FIRST)?;
+        self.local_index_rows.get_mut(usize::from(position))
     }
 }
 

@@ -5,6 +5,7 @@ use std::{
     rc::{Rc, Weak},
 };
 
+use basalt_format::{key_encoding::LOCAL_INDEX_TAGS, superblock::RowCount};
 use basalt_runtime::{
     Handle,
     local::{Event, Semaphore},
@@ -216,6 +217,11 @@ impl Tree {
     /// Bytes of keys and values of those rows.
     pub(crate) fn item_bytes(&self) -> u64 {
         self.shared.state.borrow().counts.item_bytes
+    }
+
+    /// Rows of each local index, by tag.
+    pub(crate) fn local_index_rows(&self) -> [RowCount; LOCAL_INDEX_TAGS] {
+        self.shared.state.borrow().counts.local_index_rows
     }
 
     /// Bytes of pages and values that are not on disk.

@@ -196,6 +196,7 @@ fn counts_of(superblock: &Superblock) -> Counts {
         row_bytes: superblock.row_bytes,
         item_count: superblock.item_count,
         item_bytes: superblock.item_bytes,
+        local_index_rows: superblock.local_index_rows,
     }
 }
 

@@ -253,6 +253,7 @@ impl TreeShared {
             layout_version: 0,
             delete_time_max: 0,
             open_epoch: identity.open_epoch,
+            local_index_rows: frozen.counts.local_index_rows,
         };
         frozen.position.apply_to(superblock)
     }

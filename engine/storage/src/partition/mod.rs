@@ -19,6 +19,8 @@ pub(crate) use state::PartitionState;
 
 use std::rc::Rc;
 
+use basalt_format::{key_encoding::LOCAL_INDEX_TAGS, superblock::RowCount};
+
 use crate::{
     btree::{Pins, Stop},
     error::StorageError,
@@ -55,6 +57,8 @@ pub struct PartitionStats {
     pub item_count: u64,
     /// Bytes of keys and values of those.
     pub item_bytes: u64,
+    /// Rows in the tree of each local index, by tag.
+    pub local_index_rows: [RowCount; LOCAL_INDEX_TAGS],
     /// Bytes of memory held by entries that the tree lacks.
     pub overlay_bytes: u64,
     /// The highest entry the tree holds.

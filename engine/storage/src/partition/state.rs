@@ -311,6 +311,7 @@ impl PartitionState {
             row_bytes: self.tree.row_bytes(),
             item_count: self.tree.item_count(),
             item_bytes: self.tree.item_bytes(),
+            local_index_rows: self.tree.local_index_rows(),
             overlay_bytes: self.overlay.borrow().bytes(),
             applied: self.applied(),
             committed: self.committed.get(),

@@ -3,7 +3,7 @@
 use basalt_format::DecodeError;
 use basalt_format::extent::{AllocationPart, BlockClass, BlockRun, Codec, ExtentKind, Pointer};
 use basalt_format::page::{CELL_FLAG_OVERFLOW, OVERFLOW_FIRST_BYTES, PageBuilder, PageKey, PageView};
-use basalt_format::superblock::Superblock;
+use basalt_format::superblock::{RowCount, Superblock};
 
 use super::{Protection, Sample};
 
@@ -122,6 +122,10 @@ fn superblock() -> Superblock {
         layout_version: 9,
         delete_time_max: 10,
         open_epoch: 11,
+        local_index_rows: std::array::from_fn(|tag| match tag {
+            0 => RowCount { count: 1, bytes: 40 },
+            _ => RowCount::default(),
+        }),
     }
 }
 

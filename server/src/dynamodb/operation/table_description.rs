@@ -1,10 +1,8 @@
 //! TableDescription, as CreateTable, DescribeTable, UpdateTable and DeleteTable tell it.
 
-use basalt_engine::model::KeySchema;
-use basalt_engine::{
-    BillingMode, DeletionProtection, OnDemandMaximum, TableClass, TableDescription, TableStatus,
-};
+use basalt_engine::{BillingMode, DeletionProtection, TableClass, TableDescription, TableStatus};
 
+use super::index_description::{write_indexes, write_key_schema, write_on_demand_maximum};
 use crate::dynamodb::json::Writer;
 use crate::dynamodb::json::writer::Members;
 
@@ -13,7 +11,7 @@ pub(super) fn write_description(name: &str, table: &TableDescription) -> Vec<u8>
     let mut writer = Writer::default();
     let mut reply = writer.object();
     let mut members = reply.value_of(name).object();
-    write_keys(&mut members, &table.key_schema);
+    write_keys(&mut members, table);
     members.string("TableName", &table.table_name);
     members.string("TableStatus", status_name(table.status));
     members.value_of("CreationDateTime").double(seconds(table.created_unix_us));
@@ -23,6 +21,7 @@ pub(super) fn write_description(name: &str, table: &TableDescription) -> Vec<u8>
     members.string("TableArn", &table.table_arn);
     members.string("TableId", &table.table_id.to_string());
     write_on_demand_maximum(&mut members, table.on_demand_maximum);
+    write_indexes(&mut members, table);
     if let Some(table_class) = table.table_class {
         members.value_of("TableClassSummary").object().string("TableClass", class_name(table_class));
     }
@@ -33,20 +32,15 @@ pub(super) fn write_description(name: &str, table: &TableDescription) -> Vec<u8>
     writer.into_bytes()
 }
 
-fn write_keys(members: &mut Members<'_>, schema: &KeySchema) {
+fn write_keys(members: &mut Members<'_>, table: &TableDescription) {
     let mut definitions = members.value_of("AttributeDefinitions").array();
-    for attribute in schema.attributes() {
+    for attribute in &table.attribute_definitions {
         let mut definition = definitions.element().object();
         definition.string("AttributeName", &attribute.name);
         definition.string("AttributeType", attribute.kind.value_kind().name());
     }
     drop(definitions);
-    let mut elements = members.value_of("KeySchema").array();
-    for (attribute, key_type) in schema.attributes().zip(["HASH", "RANGE"]) {
-        let mut element = elements.element().object();
-        element.string("AttributeName", &attribute.name);
-        element.string("KeyType", key_type);
-    }
+    write_key_schema(members, [&table.key_schema.partition], &table.key_schema.sort);
 }
 
 /// On demand, the capacity is told as zero; that a table was ever on demand is told from then on.
@@ -68,22 +62,6 @@ fn write_billing(members: &mut Members<'_>, table: &TableDescription) {
         summary.string("BillingMode", mode);
         if let Some(since) = table.last_pay_per_request_unix_us {
             summary.value_of("LastUpdateToPayPerRequestDateTime").double(seconds(since));
-        }
-    }
-}
-
-/// Told only if there is one; -1 stands for the figure that has none.
-fn write_on_demand_maximum(members: &mut Members<'_>, maximum: OnDemandMaximum) {
-    if maximum == OnDemandMaximum::default() {
-        return;
-    }
-    let mut throughput = members.value_of("OnDemandThroughput").object();
-    for (name, units) in
-        [("MaxReadRequestUnits", maximum.read_units), ("MaxWriteRequestUnits", maximum.write_units)]
-    {
-        match units {
-            Some(units) => throughput.value_of(name).display(units),
-            None => throughput.value_of(name).display(-1),
         }
     }
 }

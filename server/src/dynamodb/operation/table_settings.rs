@@ -17,9 +17,7 @@ const TABLE_CLASSES: Enumeration<TableClass> = Enumeration(&[
 const CAPACITY_UNITS_MAX: i64 = 1_000_000_000_000;
 
 /// Members that change what a table is and that the engine does not keep yet.
-const UNSUPPORTED: [&str; 13] = [
-    "LocalSecondaryIndexes",
-    "GlobalSecondaryIndexes",
+const UNSUPPORTED: [&str; 11] = [
     "GlobalSecondaryIndexUpdates",
     "VectorIndexes",
     "VectorIndexUpdates",
@@ -53,7 +51,7 @@ pub(super) struct SettingsInput {
 
 /// Units of reading and writing a second.
 #[derive(Debug, Default)]
-struct UnitsInput {
+pub(super) struct UnitsInput {
     read: Option<i64>,
     write: Option<i64>,
 }
@@ -80,14 +78,8 @@ impl SettingsInput {
     pub(super) fn read_member(&mut self, reader: &mut Reader<'_>, name: &str) -> Result<Known, BodyError> {
         match name {
             "BillingMode" => self.billing_mode = reader.owned_text()?,
-            "ProvisionedThroughput" => {
-                let members = ["ReadCapacityUnits", "WriteCapacityUnits"];
-                self.throughput = read_units(reader, "ProvisionedThroughput", members)?;
-            }
-            "OnDemandThroughput" => {
-                let members = ["MaxReadRequestUnits", "MaxWriteRequestUnits"];
-                self.on_demand = read_units(reader, "OnDemandThroughput", members)?;
-            }
+            "ProvisionedThroughput" => self.throughput = UnitsInput::read_provisioned(reader)?,
+            "OnDemandThroughput" => self.on_demand = UnitsInput::read_on_demand(reader)?,
             "TableClass" => self.table_class = reader.owned_text()?,
             "DeletionProtectionEnabled" => self.deletion_protection_enabled = reader.boolean()?,
             "StreamSpecification" => self.note(reader.switch("StreamSpecification", "StreamEnabled")?, name),
@@ -108,7 +100,8 @@ impl SettingsInput {
     pub(super) fn check(&self, constraints: &mut Constraints) -> Settings {
         let billing_mode =
             constraints.enumeration("billingMode", self.billing_mode.as_deref(), &BILLING_MODES);
-        let throughput = self.throughput.as_ref().and_then(|throughput| throughput.check(constraints));
+        let throughput = self.throughput.as_ref();
+        let throughput = throughput.and_then(|units| units.check("provisionedThroughput", constraints));
         let table_class = constraints.enumeration("tableClass", self.table_class.as_deref(), &TABLE_CLASSES);
         let deletion_protection = self.deletion_protection_enabled.map(|enabled| match enabled {
             true => DeletionProtection::Enabled,
@@ -128,17 +121,34 @@ impl SettingsInput {
 }
 
 impl UnitsInput {
+    /// Reads ProvisionedThroughput.
+    pub(super) fn read_provisioned(reader: &mut Reader<'_>) -> Result<Option<Self>, BodyError> {
+        read_units(reader, "ProvisionedThroughput", ["ReadCapacityUnits", "WriteCapacityUnits"])
+    }
+
+    /// Reads OnDemandThroughput.
+    pub(super) fn read_on_demand(reader: &mut Reader<'_>) -> Result<Option<Self>, BodyError> {
+        read_units(reader, "OnDemandThroughput", ["MaxReadRequestUnits", "MaxWriteRequestUnits"])
+    }
+
+    /// Reads WarmThroughput.
+    pub(super) fn read_warm(reader: &mut Reader<'_>) -> Result<Option<Self>, BodyError> {
+        read_units(reader, "WarmThroughput", ["ReadUnitsPerSecond", "WriteUnitsPerSecond"])
+    }
+
     /// -1 stands for no maximum, as does an absent figure.
-    fn on_demand_maximum(&self) -> OnDemandMaximum {
+    pub(super) fn on_demand_maximum(&self) -> OnDemandMaximum {
         let units = |units: Option<i64>| units.and_then(|units| u64::try_from(units).ok());
         OnDemandMaximum { read_units: units(self.read), write_units: units(self.write) }
     }
 
-    fn check(&self, constraints: &mut Constraints) -> Option<Throughput> {
-        constraints.required("provisionedThroughput.writeCapacityUnits", &self.write);
-        constraints.number("provisionedThroughput.writeCapacityUnits", self.write, 1..=i64::MAX);
-        constraints.required("provisionedThroughput.readCapacityUnits", &self.read);
-        constraints.number("provisionedThroughput.readCapacityUnits", self.read, 1..=i64::MAX);
+    /// Understands ProvisionedThroughput, which stands at `path`.
+    pub(super) fn check(&self, path: &str, constraints: &mut Constraints) -> Option<Throughput> {
+        for (member, units) in [("writeCapacityUnits", self.write), ("readCapacityUnits", self.read)] {
+            let path = format!("{path}.{member}");
+            constraints.required(&path, &units);
+            constraints.number(&path, units, 1..=i64::MAX);
+        }
         Some(Throughput { read: self.read?, write: self.write? })
     }
 }
@@ -151,13 +161,24 @@ impl Throughput {
             write_capacity_units: capacity_units(self.write, "WriteCapacityUnits")?,
         })
     }
+
+    /// The figures of an index, reads and writes, which must be in bounds.
+    pub(super) fn of_index(self, index_name: &str) -> Result<(u64, u64), ApiError> {
+        let units = |units: i64, name: &str| {
+            in_bounds(units).ok_or_else(|| {
+                ApiError::validation(messages::index_capacity_out_of_bounds(units, name, index_name))
+            })
+        };
+        Ok((units(self.read, "ReadCapacityUnits")?, units(self.write, "WriteCapacityUnits")?))
+    }
 }
 
 fn capacity_units(units: i64, member: &str) -> Result<u64, ApiError> {
-    match u64::try_from(units) {
-        Ok(in_bounds) if units <= CAPACITY_UNITS_MAX => Ok(in_bounds),
-        _ => Err(ApiError::validation(messages::capacity_out_of_bounds(units, member))),
-    }
+    in_bounds(units).ok_or_else(|| ApiError::validation(messages::capacity_out_of_bounds(units, member)))
+}
+
+fn in_bounds(units: i64) -> Option<u64> {
+    u64::try_from(units).ok().filter(|_| units <= CAPACITY_UNITS_MAX)
 }
 
 fn read_units(

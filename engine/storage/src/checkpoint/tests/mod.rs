@@ -45,5 +45,6 @@ pub(in crate::checkpoint) fn superblock() -> Superblock {
         layout_version: 0,
         delete_time_max: 0,
         open_epoch: 0,
+        local_index_rows: Default::default(),
     }
 }
