@@ -19,7 +19,7 @@ use crate::{
 /// The most global indexes of a table.
 const GLOBAL_INDEXES_MAX: usize = 20;
 /// How long an index is left alone that could not be filled or removed.
-const RETRY_TIME: Duration = Duration::from_millis(200);
+const RETRY_TIME: Duration = Duration::from_secs(1);
 
 /// The index that a request makes or deletes while the table lives.
 #[derive(Debug)]

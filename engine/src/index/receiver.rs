@@ -54,7 +54,11 @@ async fn receive_share(partition: &Partition, base: PartitionId, share: &IndexSh
     commit.wait().await?;
     let new = taken?;
     if planted!(NoteReceivedApart) {
-        let (_, commit) = partition.write(|_view, batch| Ok(put_changes(new, batch))).await?;
+        let written = partition.write(|_view, batch| {
+            put_changes(new, batch);
+            Ok(())
+        });
+        let ((), commit) = written.await?;
         commit.wait().await?;
     }
     Ok(())

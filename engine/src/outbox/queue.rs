@@ -255,15 +255,20 @@ impl Outbox {
         self.queue.borrow().undelivered.front().map(|first| first.entry_index)
     }
 
-    /// The first entries up to `committed`, as many as one round carries. They stay until they are received.
-    pub(super) fn round(&self, committed: EntryIndex) -> Round {
+    /// Whether an index could not receive when that was last tried.
+    pub(super) fn is_failing(&self) -> bool {
+        self.queue.borrow().failure.is_some()
+    }
+
+    /// The first entries up to `through`, as many as one round carries. They stay until they are received.
+    pub(super) fn round(&self, through: EntryIndex) -> Round {
         let queue = self.queue.borrow();
         let mut round = Round::default();
         let mut bytes = 0;
         for entry in &queue.undelivered {
             bytes += entry.bytes();
             let fits = round.is_empty() || bytes <= ROUND_BYTES_MAX;
-            if entry.entry_index > committed || !fits {
+            if entry.entry_index > through || !fits {
                 break;
             }
             round.add(entry);

@@ -56,7 +56,7 @@ impl Sender {
         self.deliver_stored().await;
         loop {
             match self.outbox.next_task() {
-                Task::Send(commit) => self.send_round(commit).await,
+                Task::Send(commit) => self.send_committed(commit).await,
                 Task::Remove => self.remove_rows().await,
                 Task::RemoveWhenIdle => {
                     let idle = self.local.handle().sleep(IDLE_TIME);
@@ -86,8 +86,9 @@ impl Sender {
             };
             let Some(last) = portion.last().map(|last| last.entry_index) else { break };
             self.outbox.restore(portion);
+            // Nothing newer goes along: rows that are still to be read come before it.
             while self.outbox.first().is_some_and(|first| first <= last) {
-                self.send_round(None).await;
+                self.send_round(last).await;
             }
             after = last;
         }
@@ -100,7 +101,7 @@ impl Sender {
     }
 
     /// Sends the committed entries at the head of the queue, once the first of them, `commit`'s, is.
-    async fn send_round(&self, commit: Option<Commit>) {
+    async fn send_committed(&self, commit: Option<Commit>) {
         if let Some(commit) = commit.filter(|_| !planted!(SendUncommitted))
             && let Err(error) = commit.wait().await
         {
@@ -109,8 +110,12 @@ impl Sender {
             return;
         }
         let committed = self.partition.stats().committed;
-        let horizon = if planted!(SendUncommitted) { EntryIndex::new(u64::MAX) } else { committed };
-        let round = self.outbox.round(horizon);
+        self.send_round(if planted!(SendUncommitted) { EntryIndex::new(u64::MAX) } else { committed }).await;
+    }
+
+    /// Sends the entries at the head of the queue up to `through`, as many as one round carries.
+    async fn send_round(&self, through: EntryIndex) {
+        let round = self.outbox.round(through);
         if !round.is_empty() && self.deliver(&round).await {
             self.outbox.received(round.through());
         }
@@ -174,7 +179,9 @@ impl Sender {
             self.outbox.close(Err(error));
             return;
         }
-        tracing::warn!(partition = self.partition.id().get(), %error, "an index cannot receive, tried again");
+        if !self.outbox.is_failing() {
+            tracing::warn!(partition = self.partition.id().get(), %error, "an index cannot receive, tried again");
+        }
         self.outbox.failed(error);
         self.local.handle().sleep(RETRY_TIME).await;
     }

@@ -18,6 +18,9 @@ use crate::{
     time_to_live::{Calendar, Step, clear_some, fill_some, find_expired},
 };
 
+/// The last row that was looked at, if there is more behind it; and what the removals change in indexes.
+type Expired = (Option<Vec<u8>>, Parcel);
+
 /// Expired items are looked for so often.
 const EXPIRY_INTERVAL: Duration = Duration::from_secs(1);
 /// How long a change waits that could not be carried out, before it is tried again.
@@ -180,7 +183,7 @@ impl LocalEngine {
         passed: Option<&[u8]>,
         view: &View<'_>,
         batch: &mut WriteBatch,
-    ) -> Result<Result<(Option<Vec<u8>>, Parcel), Error>, Stop> {
+    ) -> Result<Result<Expired, Error>, Stop> {
         let Ok(table) = self.current(known) else { return Ok(Ok((None, Parcel::empty()))) };
         let Some(setting) = table.time_to_live.as_ref().filter(|_| is_expiring(&table)) else {
             return Ok(Ok((None, Parcel::empty())));

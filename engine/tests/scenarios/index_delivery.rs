@@ -98,6 +98,37 @@ fn what_was_answered_is_in_the_indexes_as_soon_as_the_engine_is_open_again() {
 }
 
 #[test]
+fn what_a_crash_left_is_delivered_before_anything_newer_however_much_it_is() {
+    // More than one round carries, and than is read at once.
+    const LARGE_ITEMS: i64 = 30;
+    let asynchronous =
+        || EngineOptions { index_acknowledgement: IndexAcknowledgement::Asynchronous, ..options(1) };
+    let put_all = |engine: Engine, color: &'static str| async move {
+        let put = |index: i64| {
+            let new = item([
+                ("pk", text("large")),
+                ("sk", number(index)),
+                ("n", number(index)),
+                ("color", text(color)),
+                ("padding", text(&"x".repeat(90_000))),
+            ]);
+            engine.put_item(PutItem::new(COMPOSITE, new))
+        };
+        join_all((0..LARGE_ITEMS).map(put)).await.into_iter().for_each(|done| drop(done.unwrap()));
+    };
+    for_each_seed(0..4, |seed| {
+        let mut simulated = with_indexes(asynchronous(), seed);
+        simulated.run(move |engine| put_all(engine, "old"));
+        let mut reopened = Simulated::try_open(simulated.kill(), asynchronous(), seed, None).ok().unwrap();
+        reopened.run(move |engine| async move {
+            put_all(engine.clone(), "new").await;
+            engine.wait_for_indexes(COMPOSITE).await.unwrap();
+            check(&engine).await;
+        });
+    });
+}
+
+#[test]
 fn a_table_can_be_deleted_while_changes_are_under_way() {
     let options = EngineOptions { index_acknowledgement: IndexAcknowledgement::Asynchronous, ..options(3) };
     let mut simulated = with_indexes(options, 1);
