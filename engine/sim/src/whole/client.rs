@@ -3,13 +3,13 @@
 use super::Outcome;
 use super::ledger::{Incarnation, ItemChange, ItemKey, Items, Ledger, TableLife, Unity, told};
 use super::requests::{
-    collection, counted, counting, create_table, decoded, is_absent, key_item, key_of, stamped_item,
+    BY_STAMP, collection, counted, counting, create_table, decoded, is_absent, key_item, key_of, stamped_item,
 };
 use crate::oracle::Violation;
 use basalt_engine::model::Item;
 use basalt_engine::{
-    BatchWrite, BatchWriteItem, BatchWriteTable, Consistency, DeleteItem, Engine, Error, GetItem, PutItem,
-    ReturnOld, UpdateItem,
+    BatchWrite, BatchWriteItem, BatchWriteTable, ConditionCheck, Consistency, DeleteItem, Engine, Error,
+    GetItem, PutItem, Query, ReturnOld, TransactAction, TransactGet, TransactWrite, UpdateItem,
 };
 use basalt_runtime::Handle;
 use basalt_runtime::sim::Random;
@@ -140,10 +140,13 @@ impl Client {
             25..40 => self.update(visit).await,
             40..52 => self.delete(visit).await,
             52..60 => self.put_if_absent(visit).await,
-            60..70 => self.write_batch(visit).await,
-            70..80 => self.get_own(visit).await,
-            80..88 => self.get_any(visit).await,
-            88..96 => self.query_own(visit).await,
+            60..67 => self.write_batch(visit).await,
+            67..77 => self.transact(visit).await,
+            77..82 => self.get_own(visit).await,
+            82..86 => self.get_any(visit).await,
+            86..89 => self.get_together(visit).await,
+            89..93 => self.query_own(visit, None).await,
+            93..96 => self.query_own(visit, Some(BY_STAMP)).await,
             96..98 => {
                 let done = self.engine.checkpoint().await;
                 done.map_err(|reason| Violation::Failed(format!("a checkpoint: {reason}")))
@@ -218,19 +221,14 @@ impl Client {
     }
 
     async fn write_batch(&mut self, visit: &Visit) -> Result<(), Violation> {
-        let (mut writes, mut changes): (Vec<BatchWrite>, Vec<ItemChange>) = (Vec::new(), Vec::new());
-        for _ in 0..self.random.between(2, 6) {
-            let (key, item) = self.new_item();
-            if changes.iter().any(|change| change.key == key) {
-                continue; // A batch names no item twice.
-            }
-            let new = (!self.random.chance(300)).then_some(item);
-            writes.push(match &new {
+        let changes = self.any_changes(visit, 6);
+        let writes = changes
+            .iter()
+            .map(|change| match &change.new {
                 Some(item) => BatchWrite::Put(item.clone()),
-                None => BatchWrite::Delete(key_item(&key)),
-            });
-            changes.push(change(visit, key, new));
-        }
+                None => BatchWrite::Delete(key_item(&change.key)),
+            })
+            .collect();
         self.begin(changes, Unity::Separate);
         let tables = vec![BatchWriteTable { table_name: visit.table.clone(), writes }];
         let answer = self.engine.batch_write_item(BatchWriteItem { tables }).await;
@@ -240,6 +238,40 @@ impl Client {
             return Err(Violation::Failed("a batch was left undone without a reason".to_owned()));
         }
         Ok(())
+    }
+
+    /// Several puts and deletes, all or none; now and then with a condition that forbids them.
+    async fn transact(&mut self, visit: &Visit) -> Result<(), Violation> {
+        let changes = self.any_changes(visit, 4);
+        let mut actions: Vec<TransactAction> = changes
+            .iter()
+            .map(|change| match &change.new {
+                Some(item) => TransactAction::Put(PutItem::new(&visit.table, item.clone())),
+                None => TransactAction::Delete(DeleteItem::new(&visit.table, key_item(&change.key))),
+            })
+            .collect();
+        let checked = self.own_key();
+        let is_forbidden = self.known(visit, &checked).is_some();
+        if self.random.chance(400) && changes.iter().all(|change| change.key != checked) {
+            actions.push(TransactAction::ConditionCheck(ConditionCheck {
+                table_name: visit.table.clone(),
+                key: key_item(&checked),
+                condition: is_absent(),
+                return_values_on_condition_check_failure: ReturnOld::None,
+            }));
+        }
+        let is_checked = actions.len() > changes.len();
+        self.begin(changes, Unity::Whole);
+        match self.engine.transact_write(TransactWrite { actions, token: None }).await {
+            Err(Error::TransactionCanceled { .. }) if is_checked && is_forbidden => {
+                self.ledger.borrow_mut().refused(self.number);
+                Ok(())
+            }
+            Ok(_) if is_checked && is_forbidden && self.is_still_there(visit) => {
+                Err(Violation::Failed("a transaction whose condition does not hold was done".to_owned()))
+            }
+            answer => self.ended(visit, "a transaction", answer).map(drop),
+        }
     }
 
     async fn get_own(&mut self, visit: &Visit) -> Result<(), Violation> {
@@ -265,14 +297,37 @@ impl Client {
         Err(Violation::Failed(format!("{} {key:?} as others see it: {detail}", visit.table)))
     }
 
-    async fn query_own(&mut self, visit: &Visit) -> Result<(), Violation> {
+    /// Reads several own items as of one moment.
+    async fn get_together(&mut self, visit: &Visit) -> Result<(), Violation> {
+        let mut keys: Vec<ItemKey> = (0..self.random.between(2, 5)).map(|_| self.own_key()).collect();
+        keys.sort_unstable();
+        keys.dedup();
+        let expected: Vec<Option<Item>> = keys.iter().map(|key| self.known(visit, key)).collect();
+        let reads = keys.iter().map(|key| GetItem::new(&visit.table, key_item(key))).collect();
+        let answer = self.engine.transact_get(TransactGet { reads }).await;
+        let Some(output) = self.read(visit, "a transaction of reads", answer)? else { return Ok(()) };
+        let found = output.reads.iter().map(|read| read.item.as_ref().map(decoded));
+        for ((key, expected), found) in keys.iter().zip(expected).zip(found) {
+            self.expect(visit, &format!("{key:?}, read in a transaction"), expected, found)?;
+        }
+        Ok(())
+    }
+
+    /// Reads an own collection from the table, or from its local index, which is as it is at every moment.
+    async fn query_own(&mut self, visit: &Visit, index: Option<&str>) -> Result<(), Violation> {
         let (partition, _) = self.own_key();
         let of_partition = |items: &Items| -> Vec<Item> {
             items.iter().filter(|(key, _)| key.0 == partition).map(|(_, item)| item.clone()).collect()
         };
-        let expected = of_partition(&self.ledger.borrow_mut().table(&visit.table).items);
-        let mut query =
-            basalt_engine::Query { consistency: Consistency::Strong, ..collection(&visit.table, &partition) };
+        let mut expected = of_partition(&self.ledger.borrow_mut().table(&visit.table).items);
+        if index.is_some() {
+            expected.sort_by_key(stamp_of);
+        }
+        let mut query = Query {
+            consistency: Consistency::Strong,
+            index_name: index.map(str::to_owned),
+            ..collection(&visit.table, &partition)
+        };
         let mut found: Vec<Item> = Vec::new();
         loop {
             let answer = self.engine.query(query.clone()).await;
@@ -289,7 +344,7 @@ impl Client {
         let keys =
             |items: &[Item]| items.iter().map(|item| (key_of(item), stamp_of(item))).collect::<Vec<_>>();
         let detail = format!("expected {:?}, found {:?}", keys(&expected), keys(&found));
-        Err(Violation::Failed(format!("{} {partition:?} queried: {detail}", visit.table)))
+        Err(Violation::Failed(format!("{} {partition:?} queried by {index:?}: {detail}", visit.table)))
     }
 
     async fn get(&mut self, visit: &Visit, key: &ItemKey) -> Result<Option<Option<Item>>, Violation> {
@@ -342,6 +397,19 @@ impl Client {
 
     fn known(&self, visit: &Visit, key: &ItemKey) -> Option<Item> {
         self.ledger.borrow().item(&visit.table, key).cloned()
+    }
+
+    /// Puts and deletes of different own items.
+    fn any_changes(&mut self, visit: &Visit, most: u64) -> Vec<ItemChange> {
+        let mut changes: Vec<ItemChange> = Vec::new();
+        for _ in 0..self.random.between(2, most) {
+            let (key, item) = self.new_item();
+            if changes.iter().all(|change| change.key != key) {
+                let new = (!self.random.chance(300)).then_some(item);
+                changes.push(change(visit, key, new));
+            }
+        }
+        changes
     }
 
     fn new_item(&mut self) -> (ItemKey, Item) {

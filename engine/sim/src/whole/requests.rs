@@ -6,13 +6,22 @@ use basalt_engine::model::expression::{
     parse_update,
 };
 use basalt_engine::model::{EncodedItem, Item, KeyAttribute, KeySchema, Number, ScalarKind, Value};
-use basalt_engine::{CreateTable, Query};
+use basalt_engine::{CreateTable, IndexProjection, LocalIndexDefinition, Query};
 use std::collections::BTreeMap;
+
+/// The local index of every table: items that have a stamp, by it.
+pub(crate) const BY_STAMP: &str = "by-stamp";
 
 pub(crate) fn create_table(name: &str) -> CreateTable {
     let attribute = |name: &str, kind| KeyAttribute { name: name.to_owned(), kind };
-    let partition = attribute("pk", ScalarKind::S);
-    CreateTable::new(name, KeySchema { partition, sort: Some(attribute("sk", ScalarKind::N)) })
+    let keys =
+        KeySchema { partition: attribute("pk", ScalarKind::S), sort: Some(attribute("sk", ScalarKind::N)) };
+    let by_stamp = LocalIndexDefinition {
+        index_name: BY_STAMP.to_owned(),
+        sort: attribute("stamp", ScalarKind::N),
+        projection: IndexProjection::All,
+    };
+    CreateTable { local_indexes: vec![by_stamp], ..CreateTable::new(name, keys) }
 }
 
 /// The key attributes of an item, and nothing else.
@@ -55,7 +64,7 @@ pub(crate) fn is_absent() -> Condition {
         .expect("a condition")
 }
 
-/// All items of one partition key.
+/// All items of one partition key, by their sort keys.
 pub(crate) fn collection(table: &str, partition: &str) -> Query {
     let values = [(":pk".to_owned(), Value::S(partition.to_owned()))];
     let parsed = parse_key_condition("pk = :pk", &mut placeholders(&[], values)).expect("a key condition");

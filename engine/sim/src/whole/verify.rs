@@ -1,8 +1,8 @@
 //! What is found after a start, held against what clients know.
 
 use super::LEADER;
-use super::ledger::{Items, Ledger};
-use super::requests::{decoded, key_of};
+use super::ledger::{Items, Ledger, told};
+use super::requests::{BY_STAMP, decoded, key_of};
 use crate::lives::Stop;
 use crate::oracle::Violation;
 use basalt_engine::model::Item;
@@ -45,14 +45,35 @@ async fn read_everything(engine: &Engine) -> Result<Result<Tables, Violation>, E
                 }
             }
         }
+        let indexed =
+            scan(engine, Scan { index_name: Some(BY_STAMP.to_owned()), ..Scan::new(&name) }).await?;
+        if let Some(difference) = difference(&items, indexed) {
+            return Ok(Err(Violation::Failed(format!("{name}, index {BY_STAMP}: {difference}"))));
+        }
         tables.insert(name, items);
     }
     Ok(Ok(tables))
 }
 
+/// What tells an index that holds whole items from its table. Every item here has what the index is sorted by.
+fn difference(items: &Items, indexed: Vec<Item>) -> Option<String> {
+    let count = indexed.len();
+    let by_key: Items = indexed.into_iter().filter_map(|item| Some((key_of(&item)?, item))).collect();
+    if by_key.len() != count {
+        return Some(format!("{count} entries, of {} items", by_key.len()));
+    }
+    let key = items.keys().chain(by_key.keys()).find(|key| items.get(*key) != by_key.get(*key))?;
+    Some(format!("{key:?}: {} in the table, {} in the index", told(items.get(key)), told(by_key.get(key))))
+}
+
 async fn scan_segment(engine: &Engine, table: &str, segment: u32) -> Result<Vec<Item>, Error> {
     let segment = ScanSegment { segment, total_segments: SEGMENTS };
-    let mut scan = Scan { segment, consistency: Consistency::Strong, ..Scan::new(table) };
+    scan(engine, Scan { segment, ..Scan::new(table) }).await
+}
+
+/// All items of a scan.
+async fn scan(engine: &Engine, first: Scan) -> Result<Vec<Item>, Error> {
+    let mut scan = Scan { consistency: Consistency::Strong, ..first };
     let mut items = Vec::new();
     loop {
         let ResultPage { items: page, last_evaluated_key, .. } = engine.scan(scan.clone()).await?;
