@@ -31,3 +31,8 @@ fn a_short_write_past_the_cache_is_durable_as_far_as_it_went() {
 fn a_write_whose_table_is_dropped_under_it_is_told_so() {
     passes(Rung::Engine, 55);
 }
+
+#[test]
+fn a_start_settles_transactions_although_its_log_is_full() {
+    [9, 29, 79].into_iter().for_each(|seed| passes(Rung::Engine, seed));
+}

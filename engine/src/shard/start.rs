@@ -37,15 +37,20 @@ pub(crate) async fn start(
     leader.open_partitions(specs).await?;
     node.act().await?;
     let replayed = leader.replay().await?;
-    leader.go_live(Arc::new(catalog)).await?;
+    let is_new = node.facts().is_new();
+    let catalog = Arc::new(catalog);
+    leader.go_live(Arc::clone(&catalog)).await?;
+    // What follows writes, and may have to wait for log that this releases.
+    let settling = leader.clone();
+    handle.spawn(async move { settling.settle(node).await }).detach();
+    leader.begin_to_serve(catalog).await?;
     let report = RecoveryReport {
-        is_new: node.facts().is_new(),
+        is_new,
         table_count: leader.catalog().tables().count(),
         entry_count: replayed.entry_count,
         log_bytes: replayed.log_bytes,
         duration: handle.now() - started,
     };
-    handle.spawn(async move { leader.settle(node).await }).detach();
     Ok(report)
 }
 
@@ -150,9 +155,8 @@ impl LocalEngine {
         self.store().go_live().await?;
         let partition = self.store().partition(CATALOG_PARTITION).expect("the catalog was loaded");
         self.become_catalog_writer(CatalogWriter::new(partition));
-        let told = Arc::clone(&catalog);
         self.on_every_shard(move |shard| {
-            let told = Arc::clone(&told);
+            let told = Arc::clone(&catalog);
             async move {
                 shard.adopt(told);
                 if shard.shard() != CATALOG_SHARD {
@@ -163,6 +167,11 @@ impl LocalEngine {
             }
         })
         .await?;
+        Ok(())
+    }
+
+    /// Settles what a crash has left half done, then lets everybody in.
+    async fn begin_to_serve(&self, catalog: Arc<Catalog>) -> Result<(), Error> {
         // When every shard takes writes: what an earlier life left for indexes may be for any of them.
         self.on_every_shard(|shard| async move {
             shard.open_outboxes();
@@ -184,7 +193,7 @@ impl LocalEngine {
     }
 
     /// Lets go of log that shards of an earlier start wrote, then lets released log be used again. Runs while the
-    /// engine serves, and keeps the directory's lock for as long as this shard lives.
+    /// engine begins to serve and serves, and keeps the directory's lock for as long as this shard lives.
     async fn settle(self, node: Node) {
         if let Err(error) = self.try_settle(&node).await {
             tracing::error!(%error, "log of earlier starts cannot be released; it stays until the next start");

@@ -17,6 +17,8 @@ use std::cell::RefCell;
 use std::rc::Rc;
 use std::time::Duration;
 
+/// The administrator's number among clients.
+const ADMINISTRATOR: u64 = u64::MAX;
 /// Names that tables have.
 const TABLE_NAMES: [&str; 3] = ["first", "second", "third"];
 /// Partition keys of one client.
@@ -53,10 +55,16 @@ impl Administrator {
             let name = TABLE_NAMES[self.random.index(TABLE_NAMES.len())];
             let life = self.ledger.borrow_mut().table(name).life;
             match life {
-                TableLife::Absent => self.make(name).await?,
-                _ => self.drop_table(name).await?,
+                TableLife::Absent => {
+                    outcome.begins(ADMINISTRATOR, "making a table");
+                    self.make(name).await?;
+                }
+                _ => {
+                    outcome.begins(ADMINISTRATOR, "dropping a table");
+                    self.drop_table(name).await?;
+                }
             }
-            outcome.finished_one();
+            outcome.finished(ADMINISTRATOR);
         }
         Ok(())
     }
@@ -112,10 +120,10 @@ impl Client {
         for _ in 0..operations {
             match self.enter() {
                 Some(visit) => {
-                    let done = self.perform(&visit).await;
+                    let done = self.perform(&visit, &outcome).await;
                     self.ledger.borrow_mut().table(&visit.table).leave();
                     done?;
-                    outcome.finished_one();
+                    outcome.finished(self.number);
                 }
                 None => self.handle.sleep(SHORT_PAUSE).await,
             }
@@ -134,28 +142,44 @@ impl Client {
         Some(Visit { table, incarnation })
     }
 
-    async fn perform(&mut self, visit: &Visit) -> Result<(), Violation> {
-        match self.random.below(100) {
-            0..25 => self.put(visit).await,
-            25..40 => self.update(visit).await,
-            40..52 => self.delete(visit).await,
-            52..60 => self.put_if_absent(visit).await,
-            60..67 => self.write_batch(visit).await,
-            67..77 => self.transact(visit).await,
-            77..82 => self.get_own(visit).await,
-            82..86 => self.get_any(visit).await,
-            86..89 => self.get_together(visit).await,
-            89..93 => self.query_own(visit, None).await,
-            93..96 => self.query_own(visit, Some(BY_STAMP)).await,
-            96..98 => {
-                let done = self.engine.checkpoint().await;
-                done.map_err(|reason| Violation::Failed(format!("a checkpoint: {reason}")))
+    async fn perform(&mut self, visit: &Visit, outcome: &Outcome) -> Result<(), Violation> {
+        let draw = self.random.below(100);
+        let is = |below: u64, what: &'static str| {
+            let hit = draw < below;
+            if hit {
+                outcome.begins(self.number, what);
             }
-            _ => {
-                let pause = if self.random.chance(200) { LONG_PAUSE } else { SHORT_PAUSE };
-                self.handle.sleep(pause).await;
-                Ok(())
-            }
+            hit
+        };
+        if is(25, "put") {
+            self.put(visit).await
+        } else if is(40, "update") {
+            self.update(visit).await
+        } else if is(52, "delete") {
+            self.delete(visit).await
+        } else if is(60, "conditional put") {
+            self.put_if_absent(visit).await
+        } else if is(67, "batch of writes") {
+            self.write_batch(visit).await
+        } else if is(77, "transaction") {
+            self.transact(visit).await
+        } else if is(82, "get") {
+            self.get_own(visit).await
+        } else if is(86, "get of another's item") {
+            self.get_any(visit).await
+        } else if is(89, "transaction of reads") {
+            self.get_together(visit).await
+        } else if is(93, "query") {
+            self.query_own(visit, None).await
+        } else if is(96, "query of the local index") {
+            self.query_own(visit, Some(BY_STAMP)).await
+        } else if is(98, "checkpoint") {
+            let done = self.engine.checkpoint().await;
+            done.map_err(|reason| Violation::Failed(format!("a checkpoint: {reason}")))
+        } else {
+            let pause = if self.random.chance(200) { LONG_PAUSE } else { SHORT_PAUSE };
+            self.handle.sleep(pause).await;
+            Ok(())
         }
     }
 

@@ -20,6 +20,7 @@ use basalt_runtime::sim::{Disk, Simulation};
 use basalt_runtime::{ShardIndex, Task};
 use basalt_storage::StoreOptions;
 use std::cell::{Cell, RefCell};
+use std::collections::BTreeMap;
 use std::path::Path;
 use std::rc::Rc;
 
@@ -89,7 +90,12 @@ impl Run<'_> {
         match ended {
             Ok(()) if self.lives.random.chance(CLEAN_CLOSE_PERMILLE) => self.close(simulation, engine),
             Ok(()) => Ok(self.lives.end(simulation)),
-            Err(ended) => self.lives.disk_after(simulation, ended),
+            Err(ended) => self.lives.disk_after(simulation, ended).map_err(|violation| match violation {
+                Violation::Failed(reason) => {
+                    Violation::Failed(format!("{reason}; clients were at {:?}", outcome.doing.borrow()))
+                }
+                other => other,
+            }),
         }
     }
 
@@ -132,11 +138,18 @@ impl Run<'_> {
 #[derive(Default)]
 pub(crate) struct Outcome {
     finished: Cell<u64>,
+    /// What each client is doing, for whoever looks for the one that waits for ever.
+    doing: RefCell<BTreeMap<u64, &'static str>>,
     violation: RefCell<Option<Violation>>,
 }
 
 impl Outcome {
-    fn finished_one(&self) {
+    fn begins(&self, client: u64, what: &'static str) {
+        self.doing.borrow_mut().insert(client, what);
+    }
+
+    fn finished(&self, client: u64) {
+        self.doing.borrow_mut().remove(&client);
         self.finished.set(self.finished.get() + 1);
     }
 }
