@@ -11,6 +11,7 @@
 //!
 //! Here is what needs no shard: requests, their plans, and the tables of locks, tokens and pauses.
 
+mod digest;
 mod locks;
 mod pauses;
 mod plan;

@@ -1,8 +1,11 @@
 //! What transactions are asked and what they answer.
 
+use std::fmt;
+
 pub use basalt_format::transaction::TokenSpace;
 use basalt_model::{Item, expression::Condition};
 
+use super::digest;
 use crate::operation::{
     ConsumedCapacity, DeleteItem, GetItem, GetItemOutput, ItemCollection, PutItem, ReturnOld, UpdateItem,
 };
@@ -54,8 +57,15 @@ pub struct TransactToken {
     pub space: TokenSpace,
     /// The client's text.
     pub token: String,
-    /// Of the whole request, by the caller's choice: another request with this token is refused.
+    /// Of the whole request: another one with this token is refused.
     pub digest: u128,
+}
+
+impl TransactToken {
+    /// A token for a request that is known again by its debug form.
+    pub fn new(space: TokenSpace, token: impl Into<String>, request: &impl fmt::Debug) -> Self {
+        Self { space, token: token.into(), digest: digest::of(request) }
+    }
 }
 
 /// The answer to [`TransactWrite`].

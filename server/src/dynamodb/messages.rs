@@ -350,6 +350,9 @@ pub(crate) const TRANSACTION_CONFLICT: &str = "Transaction is ongoing for the it
 
 pub(crate) const TRANSACTION_CONFLICT_REASON: &str = "Transaction is ongoing for the item.";
 
+pub(crate) const ONE_ACTION_AN_ITEM: &str =
+    "TransactItems can only contain one of Check, Put, Update or Delete";
+
 pub(crate) const TRANSACTION_IN_PROGRESS: &str =
     "The transaction with the given request token is already in progress.";
 

@@ -152,6 +152,45 @@ impl Members<'_> {
         }
     }
 
+    /// The capacity that a transaction used, if it is wanted: one part a table, in the order of their first use.
+    pub(crate) fn transaction_capacities<'a>(
+        &mut self,
+        wanted: ReturnConsumedCapacity,
+        kind: CapacityKind,
+        actions: impl Iterator<Item = (&'a str, &'a ConsumedCapacity)>,
+    ) {
+        if wanted == ReturnConsumedCapacity::None {
+            return;
+        }
+        let mut tables: Vec<(&str, ConsumedCapacity)> = Vec::new();
+        for (table_name, used) in actions {
+            match tables.iter_mut().find(|(known, _)| *known == table_name) {
+                Some((_, sum)) => *sum += used.clone(),
+                None => tables.push((table_name, used.clone())),
+            }
+        }
+        let mut elements = self.value_of("ConsumedCapacity").array();
+        for (table_name, used) in &tables {
+            elements.element().capacity_of_transaction(wanted, kind, table_name, used);
+        }
+    }
+
+    /// Units as transactions tell them: once as such, once by their kind.
+    fn units_of_kind(&mut self, kind: CapacityKind, units: CapacityUnits) {
+        self.value_of("CapacityUnits").double(units.as_f64());
+        self.value_of(kind.member()).double(units.as_f64());
+    }
+
+    fn units_of_indexes(&mut self, name: &str, kind: CapacityKind, used: &BTreeMap<String, CapacityUnits>) {
+        if used.is_empty() {
+            return;
+        }
+        let mut indexes = self.value_of(name).object();
+        for (index_name, units) in used {
+            indexes.value_of(index_name).object().units_of_kind(kind, *units);
+        }
+    }
+
     /// Indexes that were not touched are not told, nor is a list of none.
     fn capacity_of_indexes(&mut self, name: &str, used: &BTreeMap<String, CapacityUnits>) {
         if used.is_empty() {
@@ -164,6 +203,22 @@ impl Members<'_> {
     }
 }
 
+/// What a transaction's capacity was used for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum CapacityKind {
+    Read,
+    Write,
+}
+
+impl CapacityKind {
+    fn member(self) -> &'static str {
+        match self {
+            CapacityKind::Read => "ReadCapacityUnits",
+            CapacityKind::Write => "WriteCapacityUnits",
+        }
+    }
+}
+
 impl Writer {
     fn item_collection(&mut self, collection: &ItemCollection) {
         let mut members = self.object();
@@ -172,6 +227,23 @@ impl Writer {
         let mut range = members.value_of("SizeEstimateRangeGB").array();
         for bound in [at_least, at_least + 1] {
             range.element().double(bound as f64);
+        }
+    }
+
+    fn capacity_of_transaction(
+        &mut self,
+        wanted: ReturnConsumedCapacity,
+        kind: CapacityKind,
+        table_name: &str,
+        used: &ConsumedCapacity,
+    ) {
+        let mut members = self.object();
+        members.string("TableName", table_name);
+        members.units_of_kind(kind, used.total());
+        if wanted == ReturnConsumedCapacity::Indexes {
+            members.value_of("Table").object().units_of_kind(kind, used.table);
+            members.units_of_indexes("LocalSecondaryIndexes", kind, &used.local_indexes);
+            members.units_of_indexes("GlobalSecondaryIndexes", kind, &used.global_indexes);
         }
     }
 

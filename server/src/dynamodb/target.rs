@@ -86,6 +86,8 @@ operations! {
         Scan: ScanInput,
         SearchVectors: SearchVectorsInput,
         TagResource: TagResourceInput,
+        TransactGetItems: TransactGetItemsInput,
+        TransactWriteItems: TransactWriteItemsInput,
         UntagResource: UntagResourceInput,
         UpdateContinuousBackups: UpdateContinuousBackupsInput,
         UpdateContributorInsights: UpdateContributorInsightsInput,

@@ -13,5 +13,6 @@ mod support;
 mod tables;
 mod tags;
 mod throttling;
+mod transactions;
 mod validation;
 mod zero_states;

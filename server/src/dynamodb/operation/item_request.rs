@@ -4,6 +4,7 @@
 //! concerns members and values, then what the operation alone knows, then [`CheckedItemRequest::resolve`].
 
 use basalt_engine::model::Item;
+use basalt_engine::model::expression::ExpressionKind;
 
 use crate::dynamodb::Api;
 use crate::dynamodb::constraint::Constraints;
@@ -49,6 +50,11 @@ pub(super) struct ResolvedItemRequest {
 }
 
 impl ItemRequest {
+    /// Whether the request has this expression.
+    pub(super) fn has(&self, kind: ExpressionKind) -> bool {
+        self.expressions.has(kind)
+    }
+
     /// Reads the value of one of the members.
     pub(super) fn read_member(
         &mut self,
@@ -70,10 +76,23 @@ impl ItemRequest {
         mut constraints: Constraints,
         shape: &'static ItemRequestShape,
     ) -> Result<CheckedItemRequest, ApiError> {
-        constraints.table("tableName", &self.table_name);
-        constraints.required(shape.subject.1, &self.subject);
-        self.expressions.constrain(&mut constraints, "");
+        self.constrain(&mut constraints, "", shape);
         constraints.finish()?;
+        self.check_values(shape)
+    }
+
+    /// Holds the members to what the service model says of each. `place` is put before their paths.
+    pub(super) fn constrain(&self, constraints: &mut Constraints, place: &str, shape: &ItemRequestShape) {
+        constraints.table(&format!("{place}tableName"), &self.table_name);
+        constraints.required(&format!("{place}{}", shape.subject.1), &self.subject);
+        self.expressions.constrain(constraints, place);
+    }
+
+    /// Checks the values of members that keep the constraints.
+    pub(super) fn check_values(
+        self,
+        shape: &'static ItemRequestShape,
+    ) -> Result<CheckedItemRequest, ApiError> {
         self.expressions.check_use(&shape.parameters)?;
         Ok(CheckedItemRequest {
             subject: self.subject.unwrap_or_default().checked_item()?,

@@ -43,6 +43,8 @@ mod table_description;
 mod table_settings;
 mod tag_list;
 mod tags;
+mod transact_get_items;
+mod transact_write_items;
 mod update_item;
 mod update_table;
 mod write_request;
@@ -87,5 +89,7 @@ pub(super) use resource_policies::{DeleteResourcePolicyInput, GetResourcePolicyI
 pub(super) use scan::ScanInput;
 pub(super) use search_vectors::SearchVectorsInput;
 pub(super) use tags::{ListTagsOfResourceInput, TagResourceInput, UntagResourceInput};
+pub(super) use transact_get_items::TransactGetItemsInput;
+pub(super) use transact_write_items::TransactWriteItemsInput;
 pub(super) use update_item::UpdateItemInput;
 pub(super) use update_table::UpdateTableInput;

@@ -17,6 +17,7 @@ const RETURN_VALUES: Enumeration<ReturnValues> = Enumeration(&[
     ("NONE", ReturnValues::None),
     ("UPDATED_NEW", ReturnValues::UpdatedNew),
 ]);
+/// The names of ReturnValuesOnConditionCheckFailure.
 pub(super) const RETURN_OLD: Enumeration<ReturnOld> =
     Enumeration(&[("ALL_OLD", ReturnOld::AllOld), ("NONE", ReturnOld::None)]);
 
