@@ -339,8 +339,14 @@ pub(crate) const ON_DEMAND_MAXIMUM_EXCEEDED: &str =
     "Throughput exceeds the maximum OnDemandThroughput configured on table or index.";
 pub(crate) const MIXED_STATEMENT_BATCH: &str =
     "Read and write requests together in the same batch is not supported.";
+pub(crate) const MIXED_STATEMENT_TRANSACTION: &str =
+    "ExecuteTransaction API does not support both read and write operations in the same request.";
 pub(crate) const BATCH_SELECT_WITHOUT_KEY: &str =
     "Select statements within BatchExecuteStatement must specify the primary key in the where clause.";
+pub(crate) fn fault_in_statement(position: usize, fault: impl fmt::Display) -> String {
+    format!("Validation failed in TransactStatements[{position}]: {fault}")
+}
+
 pub(crate) const DUPLICATE_ITEM: &str = "Duplicate primary key exists in table";
 pub(crate) const CONDITION_FAILED: &str = "The conditional request failed";
 

@@ -68,6 +68,7 @@ operations! {
         DescribeTableReplicaAutoScaling: DescribeTableReplicaAutoScalingInput,
         DisableKinesisStreamingDestination: DisableKinesisStreamingDestinationInput,
         ExecuteStatement: ExecuteStatementInput,
+        ExecuteTransaction: ExecuteTransactionInput,
         ExportTableToPointInTime: ExportTableToPointInTimeInput,
         GetItem: GetItemInput,
         GetResourcePolicy: GetResourcePolicyInput,

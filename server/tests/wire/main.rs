@@ -9,6 +9,7 @@ mod http_edges;
 mod legacy;
 mod partiql;
 mod partiql_batch;
+mod partiql_transaction;
 mod support;
 mod tables;
 mod tags;

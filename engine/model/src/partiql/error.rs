@@ -297,6 +297,15 @@ pub enum StatementError {
     /// A token of another statement, of other parameters or of another table.
     #[error("NextToken does not match request")]
     TokenMismatch,
+    /// RETURNING in a transaction.
+    #[error("RETURNING clause is not supported in ExecuteTransaction.")]
+    ReturningInTransaction,
+    /// A read of an index in a transaction.
+    #[error("Reads on indices are not supported within transactions.")]
+    IndexInTransaction,
+    /// A SELECT in a transaction that asks for anything but one item by its key.
+    #[error("Select statements within ExecuteTransaction must specify the primary key in the where clause.")]
+    TransactionSelectWithoutKey,
     /// EXISTS outside of a transaction.
     #[error("EXISTS can only be used in ExecuteTransaction write requests.")]
     ExistsOutsideTransaction,

@@ -17,6 +17,7 @@ mod describe_endpoints;
 mod describe_limits;
 mod describe_table;
 mod execute_statement;
+mod execute_transaction;
 mod exports;
 mod get_item;
 mod global_tables;
@@ -70,6 +71,7 @@ pub(super) use describe_endpoints::DescribeEndpointsInput;
 pub(super) use describe_limits::DescribeLimitsInput;
 pub(super) use describe_table::DescribeTableInput;
 pub(super) use execute_statement::ExecuteStatementInput;
+pub(super) use execute_transaction::ExecuteTransactionInput;
 pub(super) use exports::{DescribeExportInput, ExportTableToPointInTimeInput, ListExportsInput};
 pub(super) use get_item::GetItemInput;
 pub(super) use global_tables::{

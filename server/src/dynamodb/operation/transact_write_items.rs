@@ -20,7 +20,7 @@ use crate::dynamodb::reply::{CapacityKind, ReturnConsumedCapacity, ReturnItemCol
 use crate::dynamodb::{Api, Operation, messages};
 
 /// The longest token, in characters.
-const TOKEN_LENGTH_MAX: usize = 36;
+pub(super) const TOKEN_LENGTH_MAX: usize = 36;
 
 /// What an action does.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
