@@ -14,6 +14,7 @@ mod lent_reads;
 mod model;
 mod pages;
 mod real_files;
+mod secondary_indexes;
 mod seeds;
 mod segments;
 mod simulated;

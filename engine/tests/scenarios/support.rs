@@ -28,7 +28,12 @@ pub(crate) fn options(shard_count: u16) -> EngineOptions {
 
 /// An engine whose files are in memory.
 pub(crate) fn in_memory(shard_count: u16) -> BlockingEngine {
-    let options = EngineOptions { in_memory: true, ..options(shard_count) };
+    in_memory_with(options(shard_count))
+}
+
+/// An engine with these options whose files are in memory.
+pub(crate) fn in_memory_with(options: EngineOptions) -> BlockingEngine {
+    let options = EngineOptions { in_memory: true, ..options };
     Engine::open(Path::new(NOWHERE), options).expect("an engine in memory opens").blocking()
 }
 
