@@ -25,6 +25,9 @@ const COMMIT_BYTES_MAX: usize = 48 << 20;
 /// Time between two tries to commit while the device is full.
 const COMMIT_RETRY: Duration = Duration::from_millis(100);
 
+/// Keys of the items of one partition.
+type ItemKeys = Vec<Rc<[u8]>>;
+
 /// What came of a shard's part.
 pub(super) type Evaluation = Result<Vec<ActionReport>, Refusal>;
 
@@ -223,7 +226,7 @@ impl LocalEngine {
     }
 
     /// This shard's partitions of a transaction, and the keys of the items that it has prepared in each.
-    fn prepared(&self, transaction: TransactionId) -> (Vec<Partition>, Vec<Vec<Rc<[u8]>>>) {
+    fn prepared(&self, transaction: TransactionId) -> (Vec<Partition>, Vec<ItemKeys>) {
         let locks = self.transactions().locks.borrow();
         let items = locks.prepared(transaction).map(|prepared| &prepared.items);
         let open = items.into_iter().flatten().filter_map(|(id, keys)| {
