@@ -70,7 +70,7 @@ pub use blocking::BlockingEngine;
 pub use catalog::{
     BillingMode, DeletionProtection, GlobalIndexDefinition, IndexProjection, IndexStatus, IndexThroughput,
     LocalIndexDefinition, OnDemandMaximum, ProvisionedThroughput, StreamDescription, StreamViewType,
-    TableClass, TableId, TimeToLive, TimeToLiveStatus, WarmThroughput,
+    TableClass, TableId, ThroughputHistory, TimeToLive, TimeToLiveStatus, WarmThroughput,
 };
 pub use derive::Cause;
 pub use engine::Engine;

@@ -32,6 +32,66 @@ pub enum ValidationError {
          SSESpecification or ReplicaUpdates is required"
     )]
     NothingToUpdate,
+    /// Figures for a table that is paid for on demand.
+    #[error(
+        "One or more parameter values were invalid: Neither ReadCapacityUnits nor WriteCapacityUnits can be specified \
+         when BillingMode is PAY_PER_REQUEST"
+    )]
+    CapacityWithPayPerRequest,
+    /// Figures for an index of a table that is paid for on demand.
+    #[error(
+        "One or more parameter values were invalid: ProvisionedThroughput should not be specified for index: \
+         {index_name} when BillingMode is PAY_PER_REQUEST"
+    )]
+    IndexCapacityWithPayPerRequest {
+        /// The index.
+        index_name: String,
+    },
+    /// A provisioned table's indexes without figures.
+    #[error(
+        "One or more parameter values were invalid: ProvisionedThroughput must be specified for index: {index_names}"
+    )]
+    IndexCapacityMissing {
+        /// The indexes.
+        index_names: String,
+    },
+    /// The figures that a table or index has already.
+    #[error(
+        "The provisioned throughput for {subject} will not change. The requested value equals the current value. \
+         Current ReadCapacityUnits provisioned for {kind}: {reads}. Requested ReadCapacityUnits: {reads}. \
+         Current WriteCapacityUnits provisioned for {kind}: {writes}. Requested WriteCapacityUnits: {writes}. \
+         Refer to the Amazon DynamoDB Developer Guide for current limits and how to request higher limits."
+    )]
+    ThroughputUnchanged {
+        /// The table or index.
+        subject: String,
+        /// Which of both it is.
+        kind: &'static str,
+        /// Read units a second.
+        reads: u64,
+        /// Write units a second.
+        writes: u64,
+    },
+    /// A maximum of what is paid for on demand, of a provisioned table.
+    #[error(
+        "One or more parameter values were invalid: {member} for OnDemandThroughput cannot be specified when the table \
+         BillingMode is PROVISIONED"
+    )]
+    OnDemandMaximumOfProvisioned {
+        /// The member.
+        member: &'static str,
+    },
+    /// A maximum of nothing.
+    #[error(
+        "One or more parameter values were invalid: Requested {member} for OnDemandThroughput for {subject} is outside \
+         of valid range"
+    )]
+    OnDemandMaximumOutOfRange {
+        /// The member.
+        member: &'static str,
+        /// The table or index.
+        subject: String,
+    },
     /// More tags than a table may have.
     #[error("One or more parameter values were invalid: Too many tags: tag limit is 50")]
     TooManyTags,

@@ -24,7 +24,7 @@ pub use stream_part::{
 };
 pub use table_row::{
     AttributeDefinition, BILLING_MODES, Billing, CapacityPair, TABLE_CLASSES, TABLE_ROW_LAYOUT,
-    TABLE_STATUSES, TableClass, TableRow, TableStatus,
+    TABLE_STATUSES, TableClass, TableRow, TableStatus, ThroughputHistory,
 };
 
 use crate::layout::Field;

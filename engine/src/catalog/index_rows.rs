@@ -44,10 +44,7 @@ pub(super) fn global_to_row(index: &GlobalIndex) -> GlobalIndexPart {
         projection: projection_to_row(&index.projection),
         provisioned: provisioned_to_row(throughput.provisioned),
         on_demand_maximum: maximum_to_row(throughput.on_demand_maximum),
-        warm_throughput: CapacityPair {
-            read_units: throughput.warm_throughput.read_units.unwrap_or(0),
-            write_units: throughput.warm_throughput.write_units.unwrap_or(0),
-        },
+        warm_throughput: warm_to_row(throughput.warm_throughput),
     }
 }
 
@@ -67,13 +64,18 @@ pub(super) fn global_of_row(part: &GlobalIndexPart, row: &TableRow, keys: &KeyCo
         throughput: IndexThroughput {
             provisioned: provisioned_of_row(part.provisioned),
             on_demand_maximum: maximum_of_row(part.on_demand_maximum),
-            warm_throughput: WarmThroughput {
-                read_units: units_of_row(part.warm_throughput.read_units),
-                write_units: units_of_row(part.warm_throughput.write_units),
-            },
+            warm_throughput: warm_of_row(part.warm_throughput),
         },
         partitions: Vec::new(),
     }
+}
+
+pub(super) fn warm_to_row(warm: WarmThroughput) -> CapacityPair {
+    CapacityPair { read_units: warm.read_units.unwrap_or(0), write_units: warm.write_units.unwrap_or(0) }
+}
+
+pub(super) fn warm_of_row(pair: CapacityPair) -> WarmThroughput {
+    WarmThroughput { read_units: units_of_row(pair.read_units), write_units: units_of_row(pair.write_units) }
 }
 
 fn projection_to_row(projection: &IndexProjection) -> Projection {

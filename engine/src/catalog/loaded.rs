@@ -153,6 +153,7 @@ mod tests {
     use super::*;
     use crate::catalog::{
         BillingMode, DeletionProtection, NextNumber, OnDemandMaximum, TableId, TableSettings,
+        ThroughputHistory, WarmThroughput,
     };
 
     fn table(number: u64) -> Table {
@@ -169,6 +170,12 @@ mod tests {
                 billing_mode: BillingMode::Provisioned { read_capacity_units: 1, write_capacity_units: 2 },
                 last_pay_per_request_unix_us: Some(8),
                 on_demand_maximum: OnDemandMaximum { read_units: None, write_units: Some(3) },
+                warm_throughput: WarmThroughput { read_units: Some(4), write_units: None },
+                throughput_history: ThroughputHistory {
+                    last_increase_unix_us: Some(5),
+                    last_decrease_unix_us: None,
+                    decreases_that_day: 0,
+                },
                 table_class: None,
                 deletion_protection: DeletionProtection::Enabled,
                 tags: [("owner".to_owned(), "me".to_owned())].into(),

@@ -31,7 +31,7 @@ pub use index::{
 };
 pub(crate) use loaded::LoadedCatalog;
 pub(crate) use settings::TableSettings;
-pub use settings::{BillingMode, DeletionProtection, OnDemandMaximum, TableClass};
+pub use settings::{BillingMode, DeletionProtection, OnDemandMaximum, TableClass, ThroughputHistory};
 pub(crate) use snapshot::Catalog;
 pub use stream::{StreamDescription, StreamViewType};
 pub(crate) use table::{Table, TablePartition, equal_hash_ranges, owner_of, partitions_within};

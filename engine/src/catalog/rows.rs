@@ -14,7 +14,8 @@ use basalt_model::{KeyAttribute, KeyCodec, KeySchema};
 
 use super::{
     BillingMode, DeletionProtection, NextNumber, OnDemandMaximum, StreamDescription, StreamViewType, Table,
-    TableClass, TableId, TablePartition, TableSettings, TimeToLive, TimeToLiveStatus, index_rows,
+    TableClass, TableId, TablePartition, TableSettings, ThroughputHistory, TimeToLive, TimeToLiveStatus,
+    index_rows,
 };
 
 /// A row's key and value.
@@ -70,7 +71,8 @@ pub(super) fn table_row(table: &Table) -> Row {
         billing: billing_to_row(settings.billing_mode),
         last_pay_per_request_unix_us: settings.last_pay_per_request_unix_us,
         on_demand_maximum: maximum_to_row(settings.on_demand_maximum),
-        warm_throughput: CapacityPair::default(),
+        warm_throughput: index_rows::warm_to_row(settings.warm_throughput),
+        throughput_history: history_to_row(settings.throughput_history),
         table_class: settings.table_class.map(class_to_row),
         deletion_protection: settings.deletion_protection == DeletionProtection::Enabled,
         attribute_definitions: table.attribute_definitions().iter().map(definition_to_row).collect(),
@@ -95,6 +97,8 @@ pub(super) fn decode_table(name: String, value: &[u8]) -> Result<Table, DecodeEr
         billing_mode: billing_of_row(row.billing),
         last_pay_per_request_unix_us: row.last_pay_per_request_unix_us,
         on_demand_maximum: maximum_of_row(row.on_demand_maximum),
+        warm_throughput: index_rows::warm_of_row(row.warm_throughput),
+        throughput_history: history_of_row(row.throughput_history),
         table_class: row.table_class.map(class_of_row),
         deletion_protection: if row.deletion_protection {
             DeletionProtection::Enabled
@@ -242,5 +246,21 @@ fn class_of_row(class: format::TableClass) -> TableClass {
     match class {
         format::TableClass::Standard => TableClass::Standard,
         format::TableClass::StandardInfrequentAccess => TableClass::StandardInfrequentAccess,
+    }
+}
+
+fn history_to_row(history: ThroughputHistory) -> format::ThroughputHistory {
+    format::ThroughputHistory {
+        last_increase_unix_us: history.last_increase_unix_us,
+        last_decrease_unix_us: history.last_decrease_unix_us,
+        decreases_that_day: history.decreases_that_day,
+    }
+}
+
+fn history_of_row(history: format::ThroughputHistory) -> ThroughputHistory {
+    ThroughputHistory {
+        last_increase_unix_us: history.last_increase_unix_us,
+        last_decrease_unix_us: history.last_decrease_unix_us,
+        decreases_that_day: history.decreases_that_day,
     }
 }

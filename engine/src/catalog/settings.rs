@@ -2,7 +2,14 @@
 
 use std::collections::BTreeMap;
 
-/// How a table's capacity is paid for. Figures are kept and told; nothing is throttled by them yet.
+use basalt_runtime::UnixTime;
+
+use super::WarmThroughput;
+
+/// A day of UTC.
+const DAY_US: u64 = 86_400_000_000;
+
+/// How a table's capacity is paid for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum BillingMode {
     /// On demand.
@@ -36,7 +43,7 @@ pub enum DeletionProtection {
     Enabled,
 }
 
-/// Limits on what is paid for on demand; kept and told.
+/// Limits on what is paid for on demand.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct OnDemandMaximum {
     /// Read units a second; `None`: no limit.
@@ -45,12 +52,36 @@ pub struct OnDemandMaximum {
     pub write_units: Option<u64>,
 }
 
+/// When a table's provisioned figures last changed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct ThroughputHistory {
+    /// When one last grew, in microseconds since 1970.
+    pub last_increase_unix_us: Option<u64>,
+    /// When one last shrank, in microseconds since 1970.
+    pub last_decrease_unix_us: Option<u64>,
+    /// How often they shrank on the day, of UTC, of the last decrease.
+    pub(crate) decreases_that_day: u64,
+}
+
+impl ThroughputHistory {
+    /// How often the figures shrank on the day that it is.
+    pub(crate) fn decreases_today(&self, now: UnixTime) -> u64 {
+        let day = |unix_us: u64| unix_us / DAY_US;
+        match self.last_decrease_unix_us {
+            Some(last) if day(last) == day(now.as_micros()) => self.decreases_that_day,
+            _ => 0,
+        }
+    }
+}
+
 /// Everything of a table that may change while it lives.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct TableSettings {
     pub(crate) billing_mode: BillingMode,
     pub(crate) last_pay_per_request_unix_us: Option<u64>,
     pub(crate) on_demand_maximum: OnDemandMaximum,
+    pub(crate) warm_throughput: WarmThroughput,
+    pub(crate) throughput_history: ThroughputHistory,
     pub(crate) table_class: Option<TableClass>,
     pub(crate) deletion_protection: DeletionProtection,
     pub(crate) tags: BTreeMap<String, String>,

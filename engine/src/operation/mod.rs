@@ -20,6 +20,7 @@ mod streams;
 mod table;
 mod table_keys;
 mod tags;
+mod throughput_change;
 mod time_to_live;
 mod update_item;
 mod write_output;
@@ -60,6 +61,7 @@ pub use table::{
 };
 pub use table_keys::{IndexKeys, TableKeys};
 pub use tags::{ChangeTags, TAGS_MAX};
+pub use throughput_change::{MaximumChange, ThroughputChange};
 pub use time_to_live::{TimeToLiveChange, UpdateTimeToLive};
 pub(crate) use update_item::UpdatePlan;
 pub use update_item::{UpdateItem, UpdateItemOutput};

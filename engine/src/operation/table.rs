@@ -10,12 +10,12 @@ use basalt_model::{KeyAttribute, KeySchema};
 use basalt_runtime::UnixTime;
 use basalt_storage::PartitionStats;
 
-use super::tags::check_tags;
+use super::{tags::check_tags, throughput_change::ThroughputChange};
 use crate::{
     catalog::{
-        BillingMode, DeletionProtection, GlobalIndexDefinition, IndexStatus, IndexThroughput,
-        LocalIndexDefinition, OnDemandMaximum, StreamDescription, StreamViewType, Table, TableClass,
-        TableDefinition, TableId, TableSettings, TimeToLive,
+        BillingMode, DeletionProtection, GlobalIndexDefinition, IndexStatus, LocalIndexDefinition,
+        OnDemandMaximum, StreamDescription, StreamViewType, Table, TableClass, TableDefinition, TableId,
+        TableSettings, ThroughputHistory, TimeToLive, WarmThroughput,
     },
     error::{Error, ValidationError},
     options::EngineOptions,
@@ -52,6 +52,8 @@ pub struct CreateTable {
     pub table_class: Option<TableClass>,
     /// Limits on what is paid for on demand.
     pub on_demand_maximum: OnDemandMaximum,
+    /// What it is asked to take at once.
+    pub warm_throughput: WarmThroughput,
     /// Whether deletion is refused until this is changed.
     pub deletion_protection: DeletionProtection,
     /// Tags by key.
@@ -73,8 +75,8 @@ pub struct UpdateTable {
     pub billing_mode: Option<BillingMode>,
     /// Storage class.
     pub table_class: Option<TableClass>,
-    /// Limits on what is paid for on demand.
-    pub on_demand_maximum: Option<OnDemandMaximum>,
+    /// Figures of its capacity.
+    pub throughput: ThroughputChange,
     /// Whether deletion is refused.
     pub deletion_protection: Option<DeletionProtection>,
     /// Changes of global indexes.
@@ -92,8 +94,8 @@ pub enum GlobalIndexChange {
     Update {
         /// The index.
         index_name: String,
-        /// What it may use from now on.
-        throughput: IndexThroughput,
+        /// Figures of its capacity.
+        throughput: ThroughputChange,
     },
     /// Removes an index.
     Delete {
@@ -152,6 +154,12 @@ pub struct TableDescription {
     pub table_class: Option<TableClass>,
     /// Limits on what is paid for on demand.
     pub on_demand_maximum: OnDemandMaximum,
+    /// What it was asked to take at once.
+    pub warm_throughput: WarmThroughput,
+    /// When its provisioned figures last grew and shrank.
+    pub throughput_history: ThroughputHistory,
+    /// How often they shrank today.
+    pub decreases_today: u64,
     /// Whether deletion is refused.
     pub deletion_protection: DeletionProtection,
     /// Tags by key.
@@ -209,6 +217,7 @@ impl CreateTable {
             billing_mode: BillingMode::PayPerRequest,
             table_class: None,
             on_demand_maximum: OnDemandMaximum::default(),
+            warm_throughput: WarmThroughput::default(),
             deletion_protection: DeletionProtection::Disabled,
             tags: BTreeMap::new(),
             local_indexes: Vec::new(),
@@ -226,6 +235,8 @@ impl CreateTable {
                 billing_mode: self.billing_mode,
                 last_pay_per_request_unix_us: None,
                 on_demand_maximum: self.on_demand_maximum,
+                warm_throughput: self.warm_throughput,
+                throughput_history: ThroughputHistory::default(),
                 table_class: self.table_class,
                 deletion_protection: self.deletion_protection,
                 tags: self.tags,
@@ -249,41 +260,6 @@ impl CreateTable {
     }
 }
 
-impl UpdateTable {
-    /// The table's settings with this request's changes.
-    pub(crate) fn settings_over(
-        self,
-        present: &TableSettings,
-        now: UnixTime,
-    ) -> Result<TableSettings, Error> {
-        if !self.changes_anything() {
-            return Err(ValidationError::NothingToUpdate.into());
-        }
-        let billing_mode = self.billing_mode.unwrap_or(present.billing_mode);
-        let switched =
-            billing_mode == BillingMode::PayPerRequest && present.billing_mode != BillingMode::PayPerRequest;
-        Ok(TableSettings {
-            billing_mode,
-            last_pay_per_request_unix_us: switched
-                .then(|| now.as_micros())
-                .or(present.last_pay_per_request_unix_us),
-            on_demand_maximum: self.on_demand_maximum.unwrap_or(present.on_demand_maximum),
-            table_class: self.table_class.or(present.table_class),
-            deletion_protection: self.deletion_protection.unwrap_or(present.deletion_protection),
-            tags: present.tags.clone(),
-        })
-    }
-
-    fn changes_anything(&self) -> bool {
-        self.billing_mode.is_some()
-            || self.table_class.is_some()
-            || self.on_demand_maximum.is_some()
-            || self.deletion_protection.is_some()
-            || self.stream.is_some()
-            || !self.index_changes.is_empty()
-    }
-}
-
 impl TableDescription {
     /// Tells a new index as it is before its backfill, which is how DynamoDB answers the request that makes it.
     pub(crate) fn index_changes_begin(&mut self) {
@@ -300,6 +276,7 @@ impl TableDescription {
         status: TableStatus,
         counts: &TableCounts,
         options: &EngineOptions,
+        now: UnixTime,
     ) -> Self {
         let table_arn = options.table_arn(&table.name);
         let index_arn = |name: &str| format!("{table_arn}/index/{name}");
@@ -327,6 +304,9 @@ impl TableDescription {
             last_pay_per_request_unix_us: table.settings.last_pay_per_request_unix_us,
             table_class: table.settings.table_class,
             on_demand_maximum: table.settings.on_demand_maximum,
+            warm_throughput: table.settings.warm_throughput,
+            throughput_history: table.settings.throughput_history,
+            decreases_today: table.settings.throughput_history.decreases_today(now),
             deletion_protection: table.settings.deletion_protection,
             tags: table.settings.tags.clone(),
             attribute_definitions: table.attribute_definitions(),
@@ -390,33 +370,5 @@ mod tests {
         for bad in ["", "ab", &"a".repeat(256), "with space", "täble"] {
             assert!(!is_table_name(bad), "{bad}");
         }
-    }
-
-    #[test]
-    fn an_update_keeps_what_it_does_not_name() {
-        let present = TableSettings {
-            billing_mode: BillingMode::Provisioned { read_capacity_units: 1, write_capacity_units: 2 },
-            last_pay_per_request_unix_us: None,
-            on_demand_maximum: OnDemandMaximum::default(),
-            table_class: Some(TableClass::Standard),
-            deletion_protection: DeletionProtection::Enabled,
-            tags: BTreeMap::new(),
-        };
-        let now = UnixTime::from_micros(7);
-        let on_demand =
-            UpdateTable { billing_mode: Some(BillingMode::PayPerRequest), ..UpdateTable::default() };
-        let changed = on_demand.settings_over(&present, now).unwrap();
-        assert_eq!(
-            changed,
-            TableSettings {
-                billing_mode: BillingMode::PayPerRequest,
-                last_pay_per_request_unix_us: Some(7),
-                ..present.clone()
-            }
-        );
-        let unprotected =
-            UpdateTable { deletion_protection: Some(DeletionProtection::Disabled), ..UpdateTable::default() };
-        assert_eq!(unprotected.settings_over(&changed, now).unwrap().last_pay_per_request_unix_us, Some(7));
-        assert!(UpdateTable::default().settings_over(&present, now).is_err());
     }
 }

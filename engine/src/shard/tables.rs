@@ -92,8 +92,7 @@ impl LocalEngine {
             Some(change) => table.streams_after(change, now)?,
             None => table.streams.clone(),
         };
-        let settings = request.settings_over(&table.settings, now)?;
-        let changed = Table { settings, streams, ..Table::clone(&table) };
+        let changed = Table { streams, ..request.apply(&table, now)? };
         let Some(index_change) = index_change else {
             let changed = self.replace_table(changed).await?;
             return self.describe(&changed, TableStatus::Active).await;
@@ -242,7 +241,7 @@ impl LocalEngine {
         for (number, stats) in counting.await?.into_iter().flatten() {
             counts.add(number, &stats);
         }
-        Ok(TableDescription::of(table, status, &counts, &self.shards().options))
+        Ok(TableDescription::of(table, status, &counts, &self.shards().options, self.handle().unix_time()))
     }
 
     /// What this shard holds of the partitions, by the number of the table or index that each belongs to.

@@ -4,8 +4,8 @@ use std::time::Duration;
 
 use basalt_engine::{
     BatchGetItem, BatchGetTable, BatchWrite, BatchWriteItem, BatchWriteTable, BillingMode, Consistency,
-    CreateTable, Engine, Error, GetItem, OnDemandMaximum, PutItem, Scan, Throttled, ThrottledAccess,
-    ThrottlingLimit, UpdateTable, model::Item, runtime::sim::Disk,
+    CreateTable, Engine, Error, GetItem, MaximumChange, OnDemandMaximum, PutItem, Scan, Throttled,
+    ThrottledAccess, ThrottlingLimit, ThroughputChange, UpdateTable, model::Item, runtime::sim::Disk,
 };
 
 use crate::{
@@ -121,12 +121,8 @@ fn on_demand_tables_are_held_to_their_maxima_alone() {
         for number in 0..10 * BURST_SECONDS {
             get(&engine, number).await.expect("reads have no maximum");
         }
-        let free = OnDemandMaximum::default();
-        let update = UpdateTable {
-            table_name: "table".into(),
-            on_demand_maximum: Some(free),
-            ..UpdateTable::default()
-        };
+        let free = ThroughputChange { write_maximum: MaximumChange::Remove, ..ThroughputChange::default() };
+        let update = UpdateTable { table_name: "table".into(), throughput: free, ..UpdateTable::default() };
         engine.update_table(update).await.unwrap();
         put(&engine, 0).await.expect("without a maximum everybody is let in");
     });

@@ -24,6 +24,7 @@ pub const TABLE_ROW_LAYOUT: &[Field] = &[
     Field::new(91, 16, "warm_throughput"),
     Field::new(107, 1, "table_class"),
     Field::new(108, 1, "deletion_protection"),
+    Field::new(109, 24, "throughput_history"),
 ];
 
 const WHAT: &str = "table row";
@@ -65,6 +66,17 @@ pub struct CapacityPair {
     pub read_units: u64,
     /// Write units.
     pub write_units: u64,
+}
+
+/// When a table's provisioned figures last changed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct ThroughputHistory {
+    /// When one last grew; never 0.
+    pub last_increase_unix_us: Option<u64>,
+    /// When one last shrank; never 0.
+    pub last_decrease_unix_us: Option<u64>,
+    /// How often they shrank on the day, of UTC, of the last decrease.
+    pub decreases_that_day: u64,
 }
 
 /// How a table's capacity is paid for.
@@ -139,6 +151,8 @@ pub struct TableRow {
     pub table_class: Option<TableClass>,
     /// Whether it must not be deleted.
     pub deletion_protection: bool,
+    /// When its provisioned figures last changed.
+    pub throughput_history: ThroughputHistory,
     /// The attributes of its keys, in the order that the client gave.
     pub attribute_definitions: Vec<AttributeDefinition>,
     /// Name of the partition key; one of the definitions.
@@ -221,6 +235,7 @@ impl TableRow {
         self.warm_throughput.encode(row);
         row.put_u8(byte_of(&CLASSES, self.table_class));
         row.put_u8(byte_of(&PROTECTION, self.deletion_protection));
+        self.throughput_history.encode(row);
     }
 
     fn decode_fixed(reader: &mut Reader<'_>) -> Result<Self, DecodeError> {
@@ -236,6 +251,7 @@ impl TableRow {
             warm_throughput: CapacityPair::decode(reader)?,
             table_class: enumerated("class of a table", &CLASSES, reader.u8()?)?,
             deletion_protection: enumerated("deletion protection of a table", &PROTECTION, reader.u8()?)?,
+            throughput_history: ThroughputHistory::decode(reader)?,
             attribute_definitions: Vec::new(),
             partition_key: String::new(),
             sort_key: None,
@@ -280,6 +296,20 @@ impl CapacityPair {
 
     pub(super) fn decode(reader: &mut Reader<'_>) -> Result<Self, DecodeError> {
         Ok(Self { read_units: reader.u64()?, write_units: reader.u64()? })
+    }
+}
+
+impl ThroughputHistory {
+    fn encode(self, row: &mut Vec<u8>) {
+        row.put_u64(self.last_increase_unix_us.unwrap_or(0));
+        row.put_u64(self.last_decrease_unix_us.unwrap_or(0));
+        row.put_u64(self.decreases_that_day);
+    }
+
+    fn decode(reader: &mut Reader<'_>) -> Result<Self, DecodeError> {
+        let mut time = || reader.u64().map(|time| Some(time).filter(|time| *time != 0));
+        let (last_increase_unix_us, last_decrease_unix_us) = (time()?, time()?);
+        Ok(Self { last_increase_unix_us, last_decrease_unix_us, decreases_that_day: reader.u64()? })
     }
 }
 
@@ -344,4 +374,4 @@ pub(super) fn not_canonical(rule: &'static str) -> DecodeError {
 }
 
 const _: () =
-    assert!(TABLE_ROW_LAYOUT[TABLE_ROW_LAYOUT.len() - 1].end() == 109, "the fixed part is as tabled");
+    assert!(TABLE_ROW_LAYOUT[TABLE_ROW_LAYOUT.len() - 1].end() == 133, "the fixed part is as tabled");

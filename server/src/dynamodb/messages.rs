@@ -259,6 +259,18 @@ pub(crate) fn unused_definitions(definitions: &[&str], used: &[&str]) -> String 
     ))
 }
 
+pub(crate) const CAPACITY_NOT_NAMED: &str = "One or more parameter values were invalid: \
+     ProvisionedThroughput must be specified when BillingMode is PROVISIONED";
+pub(crate) const INDEX_UPDATE_WITHOUT_ACTION: &str = "One or more parameter values were invalid: \
+     One of GlobalSecondaryIndexUpdate.Update, GlobalSecondaryIndexUpdate.Create, GlobalSecondaryIndexUpdate.Delete \
+     must not be null";
+
+pub(crate) fn several_updates_of_index(index_name: &str) -> String {
+    invalid_parameter(format_args!(
+        "Only one global secondary index update per index is allowed simultaneously. Index: {index_name}"
+    ))
+}
+
 pub(crate) const NO_TABLE_ARN: &str = "Invalid TableArn";
 pub(crate) const NO_TAG: &str = "Atleast one Tag needs to be provided as Input.";
 pub(crate) const NO_TAG_KEY: &str = "Atleast one Tag Key needs to be provided as Input.";

@@ -15,5 +15,6 @@ mod tables;
 mod tags;
 mod throttling;
 mod transactions;
+mod update_table;
 mod validation;
 mod zero_states;

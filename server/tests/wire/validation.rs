@@ -363,7 +363,9 @@ fn tables_are_checked_before_they_are_made() {
         (
             "CreateTable",
             &table(&format!("{definitions}{hash}{on_demand}{index}")),
-            "Basalt does not support these members of CreateTable yet: GlobalSecondaryIndexes.",
+            "2 validation errors detected: Value null at 'globalSecondaryIndexes.1.member.keySchema' failed to satisfy \
+             constraint: Member must not be null; Value null at 'globalSecondaryIndexes.1.member.projection' failed to \
+             satisfy constraint: Member must not be null",
         ),
         ("DescribeTable", "{}", "The parameter 'TableName' is required but was not present in the request"),
         (

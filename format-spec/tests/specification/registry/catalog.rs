@@ -3,7 +3,7 @@
 use basalt_format::catalog::{
     AttributeDefinition, Billing, CapacityPair, CatalogKey, CountersRow, GlobalIndexPart, IndexStatus,
     LocalIndexPart, PartitionRow, PartitionState, Projection, StreamPart, StreamView, TableClass, TableRow,
-    TableStatus, TimeToLivePart, TimeToLiveState,
+    TableStatus, ThroughputHistory, TimeToLivePart, TimeToLiveState,
 };
 use basalt_format::key_encoding::KeyPartKind;
 
@@ -63,6 +63,11 @@ fn table() -> TableRow {
         warm_throughput: CapacityPair { read_units: 12_000, write_units: 4_000 },
         table_class: Some(TableClass::StandardInfrequentAccess),
         deletion_protection: true,
+        throughput_history: ThroughputHistory {
+            last_increase_unix_us: Some(1_795_000_000_000_005),
+            last_decrease_unix_us: Some(1_795_000_000_000_006),
+            decreases_that_day: 2,
+        },
         attribute_definitions: vec![
             definition("SongTitle", KeyPartKind::S),
             definition("Artist", KeyPartKind::B),
@@ -117,6 +122,7 @@ fn smallest_table() -> TableRow {
         warm_throughput: CapacityPair::default(),
         table_class: None,
         deletion_protection: false,
+        throughput_history: ThroughputHistory::default(),
         attribute_definitions: vec![definition("n", KeyPartKind::N)],
         partition_key: "n".to_owned(),
         sort_key: None,

@@ -69,6 +69,7 @@ impl Operation for CreateTableInput {
             billing_mode,
             table_class: settings.table_class,
             on_demand_maximum: settings.on_demand_maximum.unwrap_or_default(),
+            warm_throughput: settings.figures.warm_throughput,
             deletion_protection: settings.deletion_protection.unwrap_or(DeletionProtection::Disabled),
             tags,
             local_indexes,

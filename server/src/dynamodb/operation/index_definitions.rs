@@ -328,7 +328,8 @@ impl CheckedIndex {
 }
 
 impl UnitsInput {
-    fn warm_throughput(&self) -> WarmThroughput {
+    /// What is asked to be taken at once.
+    pub(super) fn warm_throughput(&self) -> WarmThroughput {
         let maximum = self.on_demand_maximum();
         WarmThroughput { read_units: maximum.read_units, write_units: maximum.write_units }
     }

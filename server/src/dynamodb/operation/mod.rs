@@ -24,6 +24,7 @@ mod global_tables;
 mod imports;
 mod index_definitions;
 mod index_description;
+mod index_updates;
 mod item_request;
 mod key_schema;
 mod kinesis_destinations;

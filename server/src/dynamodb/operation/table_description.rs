@@ -6,6 +6,10 @@ use super::index_description::{write_indexes, write_key_schema, write_on_demand_
 use crate::dynamodb::json::Writer;
 use crate::dynamodb::json::writer::Members;
 
+/// What every table that is paid for on demand takes at once.
+const WARM_READ_UNITS: u64 = 12_000;
+const WARM_WRITE_UNITS: u64 = 4_000;
+
 /// A reply that is a table's description, in the member `name`.
 pub(super) fn write_description(name: &str, table: &TableDescription) -> Vec<u8> {
     let mut writer = Writer::default();
@@ -21,6 +25,7 @@ pub(super) fn write_description(name: &str, table: &TableDescription) -> Vec<u8>
     members.string("TableArn", &table.table_arn);
     members.string("TableId", &table.table_id.to_string());
     write_on_demand_maximum(&mut members, table.on_demand_maximum);
+    write_warm_throughput(&mut members, table);
     write_indexes(&mut members, table);
     if let Some(table_class) = table.table_class {
         members.value_of("TableClassSummary").object().string("TableClass", class_name(table_class));
@@ -52,7 +57,17 @@ fn write_billing(members: &mut Members<'_>, table: &TableDescription) {
         }
     };
     let mut throughput = members.value_of("ProvisionedThroughput").object();
-    throughput.value_of("NumberOfDecreasesToday").display(0);
+    let history = &table.throughput_history;
+    let times = [
+        ("LastIncreaseDateTime", history.last_increase_unix_us),
+        ("LastDecreaseDateTime", history.last_decrease_unix_us),
+    ];
+    for (name, time) in times {
+        if let Some(time) = time {
+            throughput.value_of(name).double(seconds(time));
+        }
+    }
+    throughput.value_of("NumberOfDecreasesToday").display(table.decreases_today);
     throughput.value_of("ReadCapacityUnits").display(read);
     throughput.value_of("WriteCapacityUnits").display(write);
     drop(throughput);
@@ -64,6 +79,22 @@ fn write_billing(members: &mut Members<'_>, table: &TableDescription) {
             summary.value_of("LastUpdateToPayPerRequestDateTime").double(seconds(since));
         }
     }
+}
+
+/// What a table takes at once: what was asked for, and never less than what DynamoDB gives every table that is paid for
+/// on demand, or than what is provisioned.
+fn write_warm_throughput(members: &mut Members<'_>, table: &TableDescription) {
+    let (read, write) = match table.billing_mode {
+        BillingMode::PayPerRequest => (WARM_READ_UNITS, WARM_WRITE_UNITS),
+        BillingMode::Provisioned { read_capacity_units, write_capacity_units } => {
+            (read_capacity_units, write_capacity_units)
+        }
+    };
+    let asked = table.warm_throughput;
+    let mut warm = members.value_of("WarmThroughput").object();
+    warm.value_of("ReadUnitsPerSecond").display(read.max(asked.read_units.unwrap_or(0)));
+    warm.value_of("WriteUnitsPerSecond").display(write.max(asked.write_units.unwrap_or(0)));
+    warm.string("Status", "ACTIVE");
 }
 
 pub(super) fn status_name(status: TableStatus) -> &'static str {

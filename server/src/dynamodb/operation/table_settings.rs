@@ -1,6 +1,9 @@
 //! The settings that CreateTable and UpdateTable share, and the members that Basalt does not honour yet.
 
-use basalt_engine::{BillingMode, DeletionProtection, OnDemandMaximum, TableClass};
+use basalt_engine::{
+    BillingMode, DeletionProtection, MaximumChange, OnDemandMaximum, ProvisionedThroughput, TableClass,
+    ThroughputChange,
+};
 
 use crate::dynamodb::constraint::{Constraints, Enumeration};
 use crate::dynamodb::error_map::ApiError;
@@ -18,17 +21,17 @@ const CAPACITY_UNITS_MAX: i64 = 1_000_000_000_000;
 
 /// Members that change what a table is and that the engine does not keep yet.
 const UNSUPPORTED: [&str; 11] = [
-    "GlobalSecondaryIndexUpdates",
     "VectorIndexes",
     "VectorIndexUpdates",
     "StreamSpecification",
     "SSESpecification",
-    "WarmThroughput",
     "ResourcePolicy",
     "ReplicaUpdates",
     "GlobalTableSourceArn",
     "GlobalTableSettingsReplicationMode",
     "GlobalTableWitnessUpdates",
+    "MultiRegionConsistency",
+    "DisassociationProtectionEnabled",
 ];
 
 /// How capacity is asked to be paid for.
@@ -44,6 +47,7 @@ pub(super) struct SettingsInput {
     billing_mode: Option<String>,
     throughput: Option<UnitsInput>,
     on_demand: Option<UnitsInput>,
+    warm: Option<UnitsInput>,
     table_class: Option<String>,
     deletion_protection_enabled: Option<bool>,
     unsupported: Vec<&'static str>,
@@ -62,6 +66,8 @@ pub(super) struct Settings {
     pub(super) billing_mode: Option<Billing>,
     pub(super) throughput: Option<Throughput>,
     pub(super) on_demand_maximum: Option<OnDemandMaximum>,
+    /// What an update makes of the other figures.
+    pub(super) figures: ThroughputChange,
     pub(super) table_class: Option<TableClass>,
     pub(super) deletion_protection: Option<DeletionProtection>,
 }
@@ -80,10 +86,11 @@ impl SettingsInput {
             "BillingMode" => self.billing_mode = reader.owned_text()?,
             "ProvisionedThroughput" => self.throughput = UnitsInput::read_provisioned(reader)?,
             "OnDemandThroughput" => self.on_demand = UnitsInput::read_on_demand(reader)?,
+            "WarmThroughput" => self.warm = UnitsInput::read_warm(reader)?,
             "TableClass" => self.table_class = reader.owned_text()?,
             "DeletionProtectionEnabled" => self.deletion_protection_enabled = reader.boolean()?,
             "StreamSpecification" => self.note(reader.switch("StreamSpecification", "StreamEnabled")?, name),
-            "SSESpecification" => self.note(reader.switch("SSESpecification", "Enabled")?, name),
+            "SSESpecification" => self.note(reader.wants_encryption()?, name),
             _ if UNSUPPORTED.contains(&name) => self.note(reader.presence()?, name),
             _ => return Ok(Known::No),
         }
@@ -108,7 +115,8 @@ impl SettingsInput {
             false => DeletionProtection::Disabled,
         });
         let on_demand_maximum = self.on_demand.as_ref().map(UnitsInput::on_demand_maximum);
-        Settings { billing_mode, throughput, on_demand_maximum, table_class, deletion_protection }
+        let figures = UnitsInput::change(self.on_demand.as_ref(), self.warm.as_ref());
+        Settings { billing_mode, throughput, on_demand_maximum, figures, table_class, deletion_protection }
     }
 
     /// Refuses members that would have no effect.
@@ -142,6 +150,22 @@ impl UnitsInput {
         OnDemandMaximum { read_units: units(self.read), write_units: units(self.write) }
     }
 
+    /// What OnDemandThroughput and WarmThroughput of an update change: -1 removes a maximum, and what can be none is
+    /// told as 0, which the table refuses.
+    pub(super) fn change(on_demand: Option<&UnitsInput>, warm: Option<&UnitsInput>) -> ThroughputChange {
+        let maximum = |units: Option<i64>| match units {
+            None => MaximumChange::Keep,
+            Some(-1) => MaximumChange::Remove,
+            Some(units) => MaximumChange::Set(u64::try_from(units).unwrap_or(0)),
+        };
+        ThroughputChange {
+            provisioned: None,
+            read_maximum: on_demand.map_or(MaximumChange::Keep, |units| maximum(units.read)),
+            write_maximum: on_demand.map_or(MaximumChange::Keep, |units| maximum(units.write)),
+            warm_throughput: warm.map(UnitsInput::warm_throughput).unwrap_or_default(),
+        }
+    }
+
     /// Understands ProvisionedThroughput, which stands at `path`.
     pub(super) fn check(&self, path: &str, constraints: &mut Constraints) -> Option<Throughput> {
         for (member, units) in [("writeCapacityUnits", self.write), ("readCapacityUnits", self.read)] {
@@ -154,12 +178,17 @@ impl UnitsInput {
 }
 
 impl Throughput {
-    /// The billing mode with these figures, which must be in bounds.
-    pub(super) fn billing_mode(self) -> Result<BillingMode, ApiError> {
-        Ok(BillingMode::Provisioned {
+    /// The figures, which must be in bounds.
+    pub(super) fn units(self) -> Result<ProvisionedThroughput, ApiError> {
+        Ok(ProvisionedThroughput {
             read_capacity_units: capacity_units(self.read, "ReadCapacityUnits")?,
             write_capacity_units: capacity_units(self.write, "WriteCapacityUnits")?,
         })
+    }
+
+    /// The billing mode with these figures, which must be in bounds.
+    pub(super) fn billing_mode(self) -> Result<BillingMode, ApiError> {
+        Ok(self.units()?.into())
     }
 
     /// The figures of an index, reads and writes, which must be in bounds.
@@ -212,5 +241,19 @@ impl Reader<'_> {
             Ok(Known::Yes)
         })?;
         Ok(present && is_on != Some(false))
+    }
+
+    /// Whether an SSESpecification asks for more than what holds anyway: no key of the client's.
+    fn wants_encryption(&mut self) -> Result<bool, BodyError> {
+        let (mut is_on, mut names_key) = (None, false);
+        let present = self.structure(Place::Member, "SSESpecification", |reader, name| {
+            match name {
+                "Enabled" => is_on = reader.boolean()?,
+                "SSEType" | "KMSMasterKeyId" => names_key |= reader.owned_text()?.is_some(),
+                _ => return Ok(Known::No),
+            }
+            Ok(Known::Yes)
+        })?;
+        Ok(present && (is_on != Some(false) || names_key))
     }
 }

@@ -1,8 +1,10 @@
-//! UpdateTable: changes a table's billing, class or protection.
+//! UpdateTable: changes a table's billing, figures, indexes, stream, class or protection.
 
-use basalt_engine::{BillingMode, UpdateTable};
+use basalt_engine::{BillingMode, ProvisionedThroughput, ThroughputChange, UpdateTable};
 
-use super::one_table::TableNameInput;
+use super::index_updates::IndexUpdatesInput;
+use super::key_schema::PairsInput;
+use super::one_table::{TableNameInput, existing_table};
 use super::table_description::write_description;
 use super::table_settings::{Billing, Settings, SettingsInput};
 use crate::dynamodb::constraint::Constraints;
@@ -14,6 +16,8 @@ use crate::dynamodb::{Api, Operation, messages};
 #[derive(Debug, Default)]
 pub(crate) struct UpdateTableInput {
     table: TableNameInput,
+    attribute_definitions: PairsInput,
+    index_updates: IndexUpdatesInput,
     settings: SettingsInput,
 }
 
@@ -21,26 +25,40 @@ impl Operation for UpdateTableInput {
     const SHAPE: &'static str = "UpdateTableInput";
 
     fn read_member(&mut self, reader: &mut Reader<'_>, name: &str) -> Result<Known, BodyError> {
-        match self.table.read_member(reader, name)? {
-            Known::Yes => Ok(Known::Yes),
-            Known::No => self.settings.read_member(reader, name),
+        match name {
+            "TableName" => return self.table.read_member(reader, name),
+            "AttributeDefinitions" => self.attribute_definitions = PairsInput::read_definitions(reader)?,
+            "GlobalSecondaryIndexUpdates" => self.index_updates = IndexUpdatesInput::read(reader)?,
+            _ => return self.settings.read_member(reader, name),
         }
+        Ok(Known::Yes)
     }
 
     async fn run(self, api: &Api) -> Result<Vec<u8>, ApiError> {
         let table_name = self.table.check(api, "UpdateTable")?;
         let mut constraints = Constraints::default();
+        let definitions = self.attribute_definitions.check_definitions(&mut constraints);
         let settings = self.settings.check(&mut constraints);
+        let index_updates = self.index_updates.check(&mut constraints);
         constraints.finish()?;
 
-        let billing_mode = billing_mode(&settings)?;
+        let (billing_mode, provisioned) = billing(&settings)?;
         self.settings.refuse_unsupported("UpdateTable")?;
+        index_updates.check_rules()?;
+        // Only a new index has rules by how its table is paid for.
+        let billing_then = match billing_mode {
+            None if index_updates.creates() => {
+                existing_table(api, &table_name, Plane::Control).await?.billing_mode
+            }
+            named => named.unwrap_or(BillingMode::PayPerRequest),
+        };
         let update = UpdateTable {
             table_name,
             billing_mode,
+            throughput: ThroughputChange { provisioned, ..settings.figures },
             table_class: settings.table_class,
-            on_demand_maximum: settings.on_demand_maximum,
             deletion_protection: settings.deletion_protection,
+            index_changes: index_updates.changes(billing_then, &definitions)?,
             ..UpdateTable::default()
         };
         let updated = api.engine.update_table(update).await;
@@ -49,15 +67,16 @@ impl Operation for UpdateTableInput {
     }
 }
 
-/// The billing mode asked for, if any. New figures alone are a change of a provisioned table.
-fn billing_mode(settings: &Settings) -> Result<Option<BillingMode>, ApiError> {
+/// The billing mode asked for, or the figures alone, which are a change of a provisioned table.
+fn billing(settings: &Settings) -> Result<(Option<BillingMode>, Option<ProvisionedThroughput>), ApiError> {
     match (settings.billing_mode, settings.throughput) {
-        (None, None) => Ok(None),
-        (Some(Billing::PayPerRequest), None) => Ok(Some(BillingMode::PayPerRequest)),
+        (None, None) => Ok((None, None)),
+        (Some(Billing::PayPerRequest), None) => Ok((Some(BillingMode::PayPerRequest), None)),
         (Some(Billing::PayPerRequest), Some(_)) => {
             Err(ApiError::validation(messages::CAPACITY_WITH_PAY_PER_REQUEST))
         }
-        (Some(Billing::Provisioned), None) => Err(ApiError::validation(messages::CAPACITY_MISSING)),
-        (Some(Billing::Provisioned) | None, Some(throughput)) => throughput.billing_mode().map(Some),
+        (Some(Billing::Provisioned), None) => Err(ApiError::validation(messages::CAPACITY_NOT_NAMED)),
+        (Some(Billing::Provisioned), Some(throughput)) => Ok((Some(throughput.billing_mode()?), None)),
+        (None, Some(throughput)) => Ok((None, Some(throughput.units()?))),
     }
 }
