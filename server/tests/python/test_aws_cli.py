@@ -123,7 +123,7 @@ def test_statements_in_partiql(loaded):
     )
     loaded(
         "execute-statement", "--statement",
-        f"UPDATE \"{TABLE}\" SET celsius = celsius + ? WHERE station = ? AND at = 1",
+        f"UPDATE \"{TABLE}\" SET celsius = celsius + ? WHERE station = ? AND \"at\" = 1",
         "--parameters", '[{"N": "2.5"}, {"S": "statements"}]',
     )
     answer = loaded(
