@@ -27,9 +27,10 @@ pub struct Caught {
     pub violation: Violation,
 }
 
-/// Every bug that storage has a place for, within ten times the jobs that each took and more.
+/// Every bug that these rungs can see, within ten times the jobs that each took and more.
 ///
-/// Not here: FreezeInsideEntry, CheckpointAheadOfLog and DropLastEntry have no place in storage yet, and SkipPageChecksum
+/// Not here: SplitGroup, ReleaseItemsEarly, TrimFreshStreamRecords and ForgetMovedExpiry, which the tests of groups,
+/// transactions, streams and time to live catch; FreezeInsideEntry, CheckpointAheadOfLog and DropLastEntry have no place in storage yet, and SkipPageChecksum
 /// shows only on a device that returns wrong bytes, which these rungs do not have.
 pub const HUNTED: &[Hunt] = &[
     hunted(PlantedBug::SkipLogSync, Rung::Crashes, 50),
@@ -46,6 +47,11 @@ pub const HUNTED: &[Hunt] = &[
     hunted(PlantedBug::ReplayAppliedEntry, Rung::Crashes, 50),
     hunted(PlantedBug::IgnoreFrameChain, Rung::Crashes, 200),
     hunted(PlantedBug::RetryFailedSync, Rung::Faults, 200),
+    hunted(PlantedBug::SkipDecision, Rung::Engine, 200),
+    hunted(PlantedBug::ForgetPrepared, Rung::Engine, 300),
+    hunted(PlantedBug::SendUncommitted, Rung::Engine, 100),
+    hunted(PlantedBug::LeaveOutOutboxRows, Rung::Engine, 50),
+    hunted(PlantedBug::NoteReceivedApart, Rung::Engine, 100),
 ];
 
 const fn hunted(bug: PlantedBug, rung: Rung, jobs_max: u64) -> Hunt {

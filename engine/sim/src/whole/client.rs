@@ -1,12 +1,13 @@
 //! Clients: one makes and drops tables, the others work on items of their own and look at those of others.
 
 use super::Outcome;
-use super::ledger::{Incarnation, ItemChange, ItemKey, Items, Ledger, TableLife, Unity, told};
+use super::ledger::{Incarnation, ItemChange, ItemKey, Ledger, TableLife, Unity, told};
 use super::requests::{
-    BY_STAMP, collection, counted, counting, create_table, decoded, is_absent, key_item, key_of, stamped_item,
+    BY_STAMP, collection, counted, counting, create_table, decoded, group, group_of, is_absent, key_item,
+    key_of, stamped_item,
 };
 use crate::oracle::Violation;
-use basalt_engine::model::Item;
+use basalt_engine::model::{Item, Value};
 use basalt_engine::{
     BatchWrite, BatchWriteItem, BatchWriteTable, ConditionCheck, Consistency, DeleteItem, Engine, Error,
     GetItem, PutItem, Query, ReturnOld, TransactAction, TransactGet, TransactWrite, UpdateItem,
@@ -173,6 +174,8 @@ impl Client {
             self.query_own(visit, None).await
         } else if is(96, "query of the local index") {
             self.query_own(visit, Some(BY_STAMP)).await
+        } else if is(97, "query of the global index") {
+            self.query_group(visit).await
         } else if is(98, "checkpoint") {
             let done = self.engine.checkpoint().await;
             done.map_err(|reason| Violation::Failed(format!("a checkpoint: {reason}")))
@@ -340,35 +343,70 @@ impl Client {
     /// Reads an own collection from the table, or from its local index, which is as it is at every moment.
     async fn query_own(&mut self, visit: &Visit, index: Option<&str>) -> Result<(), Violation> {
         let (partition, _) = self.own_key();
-        let of_partition = |items: &Items| -> Vec<Item> {
-            items.iter().filter(|(key, _)| key.0 == partition).map(|(_, item)| item.clone()).collect()
-        };
-        let mut expected = of_partition(&self.ledger.borrow_mut().table(&visit.table).items);
+        let mut expected = self.own_items(visit, |key, _| key.0 == partition);
         if index.is_some() {
             expected.sort_by_key(stamp_of);
         }
-        let mut query = Query {
+        let query = Query {
             consistency: Consistency::Strong,
             index_name: index.map(str::to_owned),
             ..collection(&visit.table, &partition)
         };
+        match self.query(visit, query).await? {
+            Some(found) => self.expect_items(visit, &format!("{partition:?} by {index:?}"), expected, found),
+            None => Ok(()),
+        }
+    }
+
+    /// Reads a group from the global index, which shows every write that was answered.
+    async fn query_group(&mut self, visit: &Visit) -> Result<(), Violation> {
+        let stamp = i64::try_from(self.random.below(12)).expect("small");
+        let Some(name) = group_of(stamp) else { return Ok(()) };
+        let mut expected =
+            self.own_items(visit, |_, item| item.get("group") == Some(&Value::S(name.clone())));
+        expected.sort_by_key(stamp_of);
+        let Some(mut found) = self.query(visit, group(&visit.table, &name)).await? else { return Ok(()) };
+        let prefix = partition_prefix(self.number);
+        found.retain(|item| key_of(item).is_some_and(|key| key.0.starts_with(&prefix)));
+        self.expect_items(visit, &format!("own items of {name:?}"), expected, found)
+    }
+
+    /// All pages of a query; `None` if the table has gone.
+    async fn query(&self, visit: &Visit, mut query: Query) -> Result<Option<Vec<Item>>, Violation> {
         let mut found: Vec<Item> = Vec::new();
         loop {
             let answer = self.engine.query(query.clone()).await;
-            let Some(page) = self.read(visit, "a query", answer)? else { return Ok(()) };
+            let Some(page) = self.read(visit, "a query", answer)? else { return Ok(None) };
             found.extend(page.items.iter().map(decoded));
             match page.last_evaluated_key {
                 Some(key) => query.exclusive_start_key = Some(key),
-                None => break,
+                None => return Ok(Some(found)),
             }
         }
+    }
+
+    fn own_items(&self, visit: &Visit, is_wanted: impl Fn(&ItemKey, &Item) -> bool) -> Vec<Item> {
+        let prefix = partition_prefix(self.number);
+        let mut ledger = self.ledger.borrow_mut();
+        let items = ledger.table(&visit.table).items.iter();
+        let own = items.filter(|(key, item)| key.0.starts_with(&prefix) && is_wanted(key, item));
+        own.map(|(_, item)| item.clone()).collect()
+    }
+
+    fn expect_items(
+        &self,
+        visit: &Visit,
+        what: &str,
+        expected: Vec<Item>,
+        found: Vec<Item>,
+    ) -> Result<(), Violation> {
         if found == expected || !self.is_still_there(visit) {
             return Ok(());
         }
         let keys =
             |items: &[Item]| items.iter().map(|item| (key_of(item), stamp_of(item))).collect::<Vec<_>>();
         let detail = format!("expected {:?}, found {:?}", keys(&expected), keys(&found));
-        Err(Violation::Failed(format!("{} {partition:?} queried by {index:?}: {detail}", visit.table)))
+        Err(Violation::Failed(format!("{} {what}: {detail}", visit.table)))
     }
 
     async fn get(&mut self, visit: &Visit, key: &ItemKey) -> Result<Option<Option<Item>>, Violation> {
@@ -448,9 +486,14 @@ impl Client {
     }
 
     fn key_of_client(&mut self, client: u64) -> ItemKey {
-        let partition = format!("client {client}, {}", self.random.below(PARTITION_KEYS));
+        let partition = format!("{}{}", partition_prefix(client), self.random.below(PARTITION_KEYS));
         (partition, i64::try_from(self.random.below(SORT_KEYS)).expect("small"))
     }
+}
+
+/// What the partition keys of a client's items begin with.
+fn partition_prefix(client: u64) -> String {
+    format!("client {client}, ")
 }
 
 fn change(visit: &Visit, key: ItemKey, new: Option<Item>) -> ItemChange {
@@ -459,7 +502,7 @@ fn change(visit: &Visit, key: ItemKey, new: Option<Item>) -> ItemChange {
 
 fn stamp_of(item: &Item) -> i64 {
     match item.get("stamp") {
-        Some(basalt_engine::model::Value::N(stamp)) => stamp.to_i64().unwrap_or(0),
+        Some(Value::N(stamp)) => stamp.to_i64().unwrap_or(0),
         _ => 0,
     }
 }

@@ -2,15 +2,22 @@
 
 use super::ledger::ItemKey;
 use basalt_engine::model::expression::{
-    Condition, ExpressionKind, KeyConditions, Placeholders, Update, parse_condition, parse_key_condition,
-    parse_update,
+    Condition, ExpressionKind, Placeholders, Update, parse_condition, parse_key_condition, parse_update,
 };
-use basalt_engine::model::{EncodedItem, Item, KeyAttribute, KeySchema, Number, ScalarKind, Value};
-use basalt_engine::{CreateTable, IndexProjection, LocalIndexDefinition, Query};
+use basalt_engine::model::{
+    EncodedItem, IndexKeySchema, Item, KeyAttribute, KeySchema, Number, ScalarKind, Value,
+};
+use basalt_engine::{
+    CreateTable, GlobalIndexDefinition, IndexProjection, IndexThroughput, LocalIndexDefinition, Query,
+};
 use std::collections::BTreeMap;
 
 /// The local index of every table: items that have a stamp, by it.
 pub(crate) const BY_STAMP: &str = "by-stamp";
+/// The global index of every table: items that are in a group, by it.
+pub(crate) const BY_GROUP: &str = "by-group";
+/// Groups that there are.
+pub(crate) const GROUPS: i64 = 3;
 
 pub(crate) fn create_table(name: &str) -> CreateTable {
     let attribute = |name: &str, kind| KeyAttribute { name: name.to_owned(), kind };
@@ -21,7 +28,26 @@ pub(crate) fn create_table(name: &str) -> CreateTable {
         sort: attribute("stamp", ScalarKind::N),
         projection: IndexProjection::All,
     };
-    CreateTable { local_indexes: vec![by_stamp], ..CreateTable::new(name, keys) }
+    let by_group = GlobalIndexDefinition {
+        index_name: BY_GROUP.to_owned(),
+        key_schema: IndexKeySchema {
+            partition: vec![attribute("group", ScalarKind::S)],
+            sort: vec![attribute("stamp", ScalarKind::N)],
+        },
+        projection: IndexProjection::All,
+        throughput: IndexThroughput::default(),
+    };
+    CreateTable {
+        local_indexes: vec![by_stamp],
+        global_indexes: vec![by_group],
+        ..CreateTable::new(name, keys)
+    }
+}
+
+/// One of the groups that items are in.
+pub(crate) fn group_of(stamp: i64) -> Option<String> {
+    // Some are in none, and so not in the index.
+    (stamp % 4 != 0).then(|| format!("group {}", stamp % GROUPS))
 }
 
 /// The key attributes of an item, and nothing else.
@@ -33,6 +59,9 @@ pub(crate) fn key_item((partition, sort): &ItemKey) -> Item {
 pub(crate) fn stamped_item(key: &ItemKey, stamp: i64, padding_bytes: usize) -> Item {
     let mut item = key_item(key);
     item.insert("stamp".to_owned(), number(stamp));
+    if let Some(group) = group_of(stamp) {
+        item.insert("group".to_owned(), Value::S(group));
+    }
     if padding_bytes > 0 {
         item.insert("padding".to_owned(), Value::S("x".repeat(padding_bytes)));
     }
@@ -66,10 +95,19 @@ pub(crate) fn is_absent() -> Condition {
 
 /// All items of one partition key, by their sort keys.
 pub(crate) fn collection(table: &str, partition: &str) -> Query {
-    let values = [(":pk".to_owned(), Value::S(partition.to_owned()))];
-    let parsed = parse_key_condition("pk = :pk", &mut placeholders(&[], values)).expect("a key condition");
-    let key_conditions: KeyConditions = parsed.conditions().expect("a condition on the partition key");
-    Query::new(table, key_conditions)
+    items_with(table, "pk", partition)
+}
+
+/// All items of one group, by their stamps.
+pub(crate) fn group(table: &str, group: &str) -> Query {
+    Query { index_name: Some(BY_GROUP.to_owned()), ..items_with(table, "group", group) }
+}
+
+fn items_with(table: &str, attribute: &str, value: &str) -> Query {
+    let values = [(":value".to_owned(), Value::S(value.to_owned()))];
+    let parsed = parse_key_condition("#key = :value", &mut placeholders(&[("#key", attribute)], values));
+    let conditions = parsed.expect("a key condition").conditions();
+    Query::new(table, conditions.expect("a condition on the partition key"))
 }
 
 pub(crate) fn decoded(item: &EncodedItem) -> Item {

@@ -2,7 +2,7 @@
 
 use super::LEADER;
 use super::ledger::{Items, Ledger, told};
-use super::requests::{BY_STAMP, decoded, key_of};
+use super::requests::{BY_GROUP, BY_STAMP, decoded, key_of};
 use crate::lives::Stop;
 use crate::oracle::Violation;
 use basalt_engine::model::Item;
@@ -45,17 +45,33 @@ async fn read_everything(engine: &Engine) -> Result<Result<Tables, Violation>, E
                 }
             }
         }
-        let indexed =
-            scan(engine, Scan { index_name: Some(BY_STAMP.to_owned()), ..Scan::new(&name) }).await?;
-        if let Some(difference) = difference(&items, indexed) {
-            return Ok(Err(Violation::Failed(format!("{name}, index {BY_STAMP}: {difference}"))));
+        if let Some(violation) = check_indexes(engine, &name, &items).await? {
+            return Ok(Err(violation));
         }
         tables.insert(name, items);
     }
     Ok(Ok(tables))
 }
 
-/// What tells an index that holds whole items from its table. Every item here has what the index is sorted by.
+/// Both indexes hold whole items: all of them the local one, the global one those that are in a group.
+async fn check_indexes(engine: &Engine, table: &str, items: &Items) -> Result<Option<Violation>, Error> {
+    // Changes that were never answered may still be on their way.
+    engine.wait_for_indexes(table).await?;
+    let is_in_group = |item: &Item| item.contains_key("group");
+    let grouped = items.iter().filter(|(_, item)| is_in_group(item));
+    let grouped: Items = grouped.map(|(key, item)| (key.clone(), item.clone())).collect();
+    for (index, expected, consistency) in
+        [(BY_STAMP, items, Consistency::Strong), (BY_GROUP, &grouped, Consistency::Eventual)]
+    {
+        let first = Scan { index_name: Some(index.to_owned()), consistency, ..Scan::new(table) };
+        if let Some(difference) = difference(expected, scan(engine, first).await?) {
+            return Ok(Some(Violation::Failed(format!("{table}, index {index}: {difference}"))));
+        }
+    }
+    Ok(None)
+}
+
+/// What tells an index that holds whole items from the items that belong into it.
 fn difference(items: &Items, indexed: Vec<Item>) -> Option<String> {
     let count = indexed.len();
     let by_key: Items = indexed.into_iter().filter_map(|item| Some((key_of(&item)?, item))).collect();
@@ -68,12 +84,12 @@ fn difference(items: &Items, indexed: Vec<Item>) -> Option<String> {
 
 async fn scan_segment(engine: &Engine, table: &str, segment: u32) -> Result<Vec<Item>, Error> {
     let segment = ScanSegment { segment, total_segments: SEGMENTS };
-    scan(engine, Scan { segment, ..Scan::new(table) }).await
+    scan(engine, Scan { segment, consistency: Consistency::Strong, ..Scan::new(table) }).await
 }
 
 /// All items of a scan.
 async fn scan(engine: &Engine, first: Scan) -> Result<Vec<Item>, Error> {
-    let mut scan = Scan { consistency: Consistency::Strong, ..first };
+    let mut scan = first;
     let mut items = Vec::new();
     loop {
         let ResultPage { items: page, last_evaluated_key, .. } = engine.scan(scan.clone()).await?;
