@@ -18,6 +18,7 @@ pub(crate) enum Exception {
     BackupNotFound,
     ConditionalCheckFailed,
     DuplicateItem,
+    ExpiredIterator,
     ExportNotFound,
     GlobalTableNotFound,
     IdempotentParameterMismatch,
@@ -37,6 +38,7 @@ pub(crate) enum Exception {
     ServiceUnavailable,
     TableNotFound,
     Throttling,
+    TrimmedDataAccess,
     TransactionCanceled,
     TransactionConflict,
     TransactionInProgress,
@@ -51,6 +53,8 @@ impl Exception {
             Exception::AccessDenied => "com.amazon.coral.service#AccessDeniedException",
             Exception::BackupNotFound => "com.amazonaws.dynamodb.v20120810#BackupNotFoundException",
             Exception::DuplicateItem => "com.amazonaws.dynamodb.v20120810#DuplicateItemException",
+            Exception::ExpiredIterator => "com.amazonaws.dynamodb.v20120810#ExpiredIteratorException",
+            Exception::TrimmedDataAccess => "com.amazonaws.dynamodb.v20120810#TrimmedDataAccessException",
             Exception::ExportNotFound => "com.amazonaws.dynamodb.v20120810#ExportNotFoundException",
             Exception::GlobalTableNotFound => "com.amazonaws.dynamodb.v20120810#GlobalTableNotFoundException",
             Exception::ImportNotFound => "com.amazonaws.dynamodb.v20120810#ImportNotFoundException",
@@ -259,6 +263,15 @@ impl ApiError {
                 ApiError::new(Exception::ItemCollectionSizeLimitExceeded, messages::COLLECTION_TOO_LARGE)
             }
             EngineError::Throttled(throttled) => ApiError::throttled(throttled),
+            EngineError::StreamTrimmed => {
+                ApiError::new(Exception::TrimmedDataAccess, messages::STREAM_TRIMMED)
+            }
+            EngineError::IteratorExpired => {
+                ApiError::new(Exception::ExpiredIterator, messages::ITERATOR_EXPIRED)
+            }
+            EngineError::TooManyStreams { table_name } => {
+                ApiError::new(Exception::LimitExceeded, messages::too_many_streams(&table_name))
+            }
             EngineError::Overloaded => ApiError::new(Exception::Throttling, messages::OVERLOADED),
             EngineError::DiskFull => ApiError::new(Exception::InternalServerError, messages::DEVICE_FULL),
             EngineError::Closed => ApiError::new(Exception::ServiceUnavailable, messages::CLOSING),
@@ -306,6 +319,11 @@ impl ApiError {
             Exception::Validation => "ValidationError",
             _ => "InternalServerError",
         }
+    }
+
+    /// Which exception it is.
+    pub(crate) fn exception(&self) -> Exception {
+        self.exception
     }
 
     /// The HTTP code of the answer.

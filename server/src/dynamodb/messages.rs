@@ -285,6 +285,34 @@ pub(crate) fn named_table_not_found(table_name: &str) -> String {
     format!("Requested resource not found: Table: {table_name} not found")
 }
 
+pub(crate) const CREATED_STREAM_WITHOUT_VIEW: &str = "One or more parameter values were invalid: \
+     Table is being created with a stream enabled, UpdateViewType is required";
+pub(crate) const NO_CREATED_STREAM_WITH_VIEW: &str = "One or more parameter values were invalid: \
+     Table is being created with a stream disabled, UpdateViewType should not be specified";
+pub(crate) const ENABLED_STREAM_WITHOUT_VIEW: &str = "One or more parameter values were invalid: \
+     If stream is being enabled then UpdateViewType is required";
+pub(crate) const DISABLED_STREAM_WITH_VIEW: &str = "One or more parameter values were invalid: \
+     If stream is being disabled, then UpdateViewType must not be specified";
+pub(crate) const STREAM_TRIMMED: &str =
+    "The operation attempted to read past the oldest stream record in a shard.";
+pub(crate) const ITERATOR_EXPIRED: &str = "The provided iterator exceeds the maximum age allowed.";
+
+pub(crate) fn invalid_stream_arn(arn: &str) -> String {
+    format!("Invalid StreamArn: Invalid ResourceArn provided as input {arn}")
+}
+
+pub(crate) fn stream_not_found(arn: &str) -> String {
+    format!("Requested resource not found: Stream: {arn} not found")
+}
+
+pub(crate) fn stream_shard_not_found(shard: &str, arn: &str) -> String {
+    format!("Requested resource not found: Shard: {shard} in Stream: {arn} not found")
+}
+
+pub(crate) fn too_many_streams(table_name: &str) -> String {
+    format!("Basalt keeps no more streams of one table that can still be read: {table_name}")
+}
+
 pub(crate) fn table_exists(table_name: &str) -> String {
     format!("Table already exists: {table_name}")
 }

@@ -23,6 +23,7 @@ pub(crate) mod messages;
 mod operation;
 mod reply;
 mod resource_arn;
+mod stream_arn;
 mod table_name;
 mod target;
 mod throttling;

@@ -66,6 +66,7 @@ operations! {
         DescribeLimits: DescribeLimitsInput,
         DescribeTable: DescribeTableInput,
         DescribeTableReplicaAutoScaling: DescribeTableReplicaAutoScalingInput,
+        DescribeTimeToLive: DescribeTimeToLiveInput,
         DisableKinesisStreamingDestination: DisableKinesisStreamingDestinationInput,
         ExecuteStatement: ExecuteStatementInput,
         ExecuteTransaction: ExecuteTransactionInput,
@@ -97,6 +98,13 @@ operations! {
         UpdateItem: UpdateItemInput,
         UpdateKinesisStreamingDestination: UpdateKinesisStreamingDestinationInput,
         UpdateTable: UpdateTableInput,
+        UpdateTimeToLive: UpdateTimeToLiveInput,
+    }
+    "DynamoDBStreams_20120810" {
+        DescribeStream: DescribeStreamInput,
+        GetRecords: GetRecordsInput,
+        GetShardIterator: GetShardIteratorInput,
+        ListStreams: ListStreamsInput,
     }
 }
 

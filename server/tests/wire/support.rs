@@ -58,6 +58,12 @@ impl TestServer {
         self.send(&call(operation, body))
     }
 
+    /// One call of an operation of the streams service.
+    pub(crate) fn call_streams(&self, operation: &str, body: &str) -> Response {
+        let request = String::from_utf8(call(operation, body)).expect("calls are text");
+        self.send(request.replacen("DynamoDB_20120810", "DynamoDBStreams_20120810", 1).as_bytes())
+    }
+
     /// Stops accepting and waits for what is in flight; returns how many connections were cut off.
     pub(crate) fn stop(&mut self) -> usize {
         self.server.take().map_or(0, Server::stop)

@@ -117,6 +117,17 @@ impl<'a> Reader<'a> {
         }
     }
 
+    /// Seconds since 1970 with a fraction, as microseconds; what no time has becomes the nearest that one has.
+    pub(crate) fn timestamp_us(&mut self) -> Result<Option<u64>, BodyError> {
+        match self.value_of(Wanted::Integer(IntegerType::Long))? {
+            None => Ok(None),
+            // The reader checked the grammar; conversion from floating point saturates.
+            Some(_) => {
+                Ok(Some(self.read_number()?.parse::<f64>().map_or(0, |seconds| (seconds * 1e6) as u64)))
+            }
+        }
+    }
+
     /// Base64 text, decoded.
     pub(crate) fn blob(&mut self) -> Result<Option<Vec<u8>>, BodyError> {
         match self.value_of(Wanted::Blob)? {

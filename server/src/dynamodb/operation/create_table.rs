@@ -6,6 +6,7 @@ use basalt_engine::{BillingMode, CreateTable, DeletionProtection};
 
 use super::index_definitions::IndexesInput;
 use super::key_schema::{KEY_ELEMENTS_MAX, PairsInput};
+use super::stream_specification::StreamSpecification;
 use super::table_description::write_description;
 use super::table_settings::{Billing, Settings, SettingsInput};
 use super::tag_list::TagListInput;
@@ -62,6 +63,7 @@ impl Operation for CreateTableInput {
         if indexes.any() {
             definitions.check_used(elements.names().chain(indexes.key_names()))?;
         }
+        let stream = settings.stream.map_or(Ok(None), StreamSpecification::of_creation)?;
         self.settings.refuse_unsupported("CreateTable")?;
         let create = CreateTable {
             table_name: api.names.resolve(table_name, "CreateTable")?,
@@ -74,7 +76,7 @@ impl Operation for CreateTableInput {
             tags,
             local_indexes,
             global_indexes,
-            stream: None,
+            stream,
         };
         let created = api.engine.create_table(create).await;
         let created = created.map_err(|error| ApiError::from_engine(error, Plane::Control))?;

@@ -15,11 +15,14 @@ mod delete_item;
 mod delete_table;
 mod describe_endpoints;
 mod describe_limits;
+mod describe_stream;
 mod describe_table;
 mod execute_statement;
 mod execute_transaction;
 mod exports;
 mod get_item;
+mod get_records;
+mod get_shard_iterator;
 mod global_tables;
 mod imports;
 mod index_definitions;
@@ -28,6 +31,7 @@ mod index_updates;
 mod item_request;
 mod key_schema;
 mod kinesis_destinations;
+mod list_streams;
 mod list_tables;
 mod one_table;
 mod page_request;
@@ -41,10 +45,13 @@ mod select;
 mod statement;
 mod statement_page;
 mod statement_request;
+mod stream_input;
+mod stream_specification;
 mod table_description;
 mod table_settings;
 mod tag_list;
 mod tags;
+mod time_to_live;
 mod transact_get_items;
 mod transact_write_items;
 mod update_item;
@@ -70,11 +77,14 @@ pub(super) use delete_item::DeleteItemInput;
 pub(super) use delete_table::DeleteTableInput;
 pub(super) use describe_endpoints::DescribeEndpointsInput;
 pub(super) use describe_limits::DescribeLimitsInput;
+pub(super) use describe_stream::DescribeStreamInput;
 pub(super) use describe_table::DescribeTableInput;
 pub(super) use execute_statement::ExecuteStatementInput;
 pub(super) use execute_transaction::ExecuteTransactionInput;
 pub(super) use exports::{DescribeExportInput, ExportTableToPointInTimeInput, ListExportsInput};
 pub(super) use get_item::GetItemInput;
+pub(super) use get_records::GetRecordsInput;
+pub(super) use get_shard_iterator::GetShardIteratorInput;
 pub(super) use global_tables::{
     DescribeGlobalTableInput, DescribeGlobalTableSettingsInput, ListGlobalTablesInput,
     UpdateGlobalTableInput, UpdateGlobalTableSettingsInput,
@@ -84,6 +94,7 @@ pub(super) use kinesis_destinations::{
     DescribeKinesisStreamingDestinationInput, DisableKinesisStreamingDestinationInput,
     UpdateKinesisStreamingDestinationInput,
 };
+pub(super) use list_streams::ListStreamsInput;
 pub(super) use list_tables::ListTablesInput;
 pub(super) use put_item::PutItemInput;
 pub(super) use query::QueryInput;
@@ -92,6 +103,7 @@ pub(super) use resource_policies::{DeleteResourcePolicyInput, GetResourcePolicyI
 pub(super) use scan::ScanInput;
 pub(super) use search_vectors::SearchVectorsInput;
 pub(super) use tags::{ListTagsOfResourceInput, TagResourceInput, UntagResourceInput};
+pub(super) use time_to_live::{DescribeTimeToLiveInput, UpdateTimeToLiveInput};
 pub(super) use transact_get_items::TransactGetItemsInput;
 pub(super) use transact_write_items::TransactWriteItemsInput;
 pub(super) use update_item::UpdateItemInput;

@@ -3,6 +3,7 @@
 use basalt_engine::{BillingMode, DeletionProtection, TableClass, TableDescription, TableStatus};
 
 use super::index_description::{write_indexes, write_key_schema, write_on_demand_maximum};
+use super::stream_specification::write_stream;
 use crate::dynamodb::json::Writer;
 use crate::dynamodb::json::writer::Members;
 
@@ -30,6 +31,7 @@ pub(super) fn write_description(name: &str, table: &TableDescription) -> Vec<u8>
     if let Some(table_class) = table.table_class {
         members.value_of("TableClassSummary").object().string("TableClass", class_name(table_class));
     }
+    write_stream(&mut members, table);
     let is_protected = table.deletion_protection == DeletionProtection::Enabled;
     members.value_of("DeletionProtectionEnabled").display(is_protected);
     drop(members);

@@ -5,6 +5,7 @@ use basalt_engine::{
     ThroughputChange,
 };
 
+use super::stream_specification::{StreamSpecification, StreamSpecificationInput};
 use crate::dynamodb::constraint::{Constraints, Enumeration};
 use crate::dynamodb::error_map::ApiError;
 use crate::dynamodb::json::{BodyError, IntegerType, Known, Place, Reader};
@@ -20,10 +21,9 @@ const TABLE_CLASSES: Enumeration<TableClass> = Enumeration(&[
 const CAPACITY_UNITS_MAX: i64 = 1_000_000_000_000;
 
 /// Members that change what a table is and that the engine does not keep yet.
-const UNSUPPORTED: [&str; 11] = [
+const UNSUPPORTED: [&str; 10] = [
     "VectorIndexes",
     "VectorIndexUpdates",
-    "StreamSpecification",
     "SSESpecification",
     "ResourcePolicy",
     "ReplicaUpdates",
@@ -50,6 +50,7 @@ pub(super) struct SettingsInput {
     warm: Option<UnitsInput>,
     table_class: Option<String>,
     deletion_protection_enabled: Option<bool>,
+    stream: Option<StreamSpecificationInput>,
     unsupported: Vec<&'static str>,
 }
 
@@ -70,6 +71,7 @@ pub(super) struct Settings {
     pub(super) figures: ThroughputChange,
     pub(super) table_class: Option<TableClass>,
     pub(super) deletion_protection: Option<DeletionProtection>,
+    pub(super) stream: Option<StreamSpecification>,
 }
 
 /// Capacity units a second, both at least 1.
@@ -89,7 +91,7 @@ impl SettingsInput {
             "WarmThroughput" => self.warm = UnitsInput::read_warm(reader)?,
             "TableClass" => self.table_class = reader.owned_text()?,
             "DeletionProtectionEnabled" => self.deletion_protection_enabled = reader.boolean()?,
-            "StreamSpecification" => self.note(reader.switch("StreamSpecification", "StreamEnabled")?, name),
+            "StreamSpecification" => self.stream = StreamSpecificationInput::read(reader)?,
             "SSESpecification" => self.note(reader.wants_encryption()?, name),
             _ if UNSUPPORTED.contains(&name) => self.note(reader.presence()?, name),
             _ => return Ok(Known::No),
@@ -116,7 +118,16 @@ impl SettingsInput {
         });
         let on_demand_maximum = self.on_demand.as_ref().map(UnitsInput::on_demand_maximum);
         let figures = UnitsInput::change(self.on_demand.as_ref(), self.warm.as_ref());
-        Settings { billing_mode, throughput, on_demand_maximum, figures, table_class, deletion_protection }
+        let stream = self.stream.as_ref().and_then(|stream| stream.check(constraints));
+        Settings {
+            billing_mode,
+            throughput,
+            on_demand_maximum,
+            figures,
+            table_class,
+            deletion_protection,
+            stream,
+        }
     }
 
     /// Refuses members that would have no effect.

@@ -5,6 +5,7 @@ use basalt_engine::{BillingMode, ProvisionedThroughput, ThroughputChange, Update
 use super::index_updates::IndexUpdatesInput;
 use super::key_schema::PairsInput;
 use super::one_table::{TableNameInput, existing_table};
+use super::stream_specification::StreamSpecification;
 use super::table_description::write_description;
 use super::table_settings::{Billing, Settings, SettingsInput};
 use crate::dynamodb::constraint::Constraints;
@@ -43,6 +44,7 @@ impl Operation for UpdateTableInput {
         constraints.finish()?;
 
         let (billing_mode, provisioned) = billing(&settings)?;
+        let stream = settings.stream.map(StreamSpecification::of_update).transpose()?;
         self.settings.refuse_unsupported("UpdateTable")?;
         index_updates.check_rules()?;
         // Only a new index has rules by how its table is paid for.
@@ -59,6 +61,7 @@ impl Operation for UpdateTableInput {
             table_class: settings.table_class,
             deletion_protection: settings.deletion_protection,
             index_changes: index_updates.changes(billing_then, &definitions)?,
+            stream,
             ..UpdateTable::default()
         };
         let updated = api.engine.update_table(update).await;
