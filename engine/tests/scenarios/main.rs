@@ -25,4 +25,5 @@ mod support;
 mod tables;
 mod throughput;
 mod time_to_live;
+mod transaction_crashes;
 mod transactions;

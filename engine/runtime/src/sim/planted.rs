@@ -72,8 +72,6 @@ planted_bugs! {
     SkipDecision,
     /// A start does not settle what transactions prepared.
     ForgetPrepared,
-    /// Commits of a transaction let go of its items before they are durable.
-    ReleaseItemsEarly,
     /// A trim of a stream removes records that are not too old.
     TrimFreshStreamRecords,
     /// An item whose expiry changes loses its place in the order of expiry.

@@ -4,7 +4,6 @@ use std::{rc::Rc, time::Duration};
 
 use basalt_format::transaction::{PreparedKey, PreparedOutcome, PreparedRow, TransactionId};
 use basalt_model::ItemRef;
-use basalt_runtime::planted;
 use basalt_storage::{Partition, PartitionId, Stop, View, WriteBatch};
 
 use super::{
@@ -151,9 +150,6 @@ impl LocalEngine {
         });
         let (committed, commit) = written.await?;
         let delivered = self.post_together(&partitions, committed?, &commit);
-        if planted!(ReleaseItemsEarly) {
-            self.transactions().locks.borrow_mut().release(transaction);
-        }
         commit.wait().await?;
         self.transactions().locks.borrow_mut().release(transaction);
         // The transaction is committed, and its changes are under way, also when an index cannot receive for now.
