@@ -241,19 +241,6 @@ fn read_units(
 }
 
 impl Reader<'_> {
-    /// Whether a structure's boolean `member` asks for something. Explicitly off is what Basalt does anyway.
-    fn switch(&mut self, shape: &'static str, member: &str) -> Result<bool, BodyError> {
-        let mut is_on = None;
-        let present = self.structure(Place::Member, shape, |reader, name| {
-            if name != member {
-                return Ok(Known::No);
-            }
-            is_on = reader.boolean()?;
-            Ok(Known::Yes)
-        })?;
-        Ok(present && is_on != Some(false))
-    }
-
     /// Whether an SSESpecification asks for more than what holds anyway: no key of the client's.
     fn wants_encryption(&mut self) -> Result<bool, BodyError> {
         let (mut is_on, mut names_key) = (None, false);
