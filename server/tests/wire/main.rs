@@ -7,6 +7,7 @@
 
 mod http_edges;
 mod legacy;
+mod partial_answers;
 mod partiql;
 mod partiql_batch;
 mod partiql_transaction;
