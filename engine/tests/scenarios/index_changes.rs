@@ -145,7 +145,7 @@ fn crash_again(simulated: Simulated, random: &mut Random) -> Disk {
     let crash_at = Some(random.between(1, 80));
     match Simulated::try_open(disk, any_options(random), random.next_u64(), crash_at) {
         Ok(opened) => opened.lose_power(),
-        Err(disk) => disk,
+        Err(disk) => *disk,
     }
 }
 

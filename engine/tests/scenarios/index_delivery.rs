@@ -179,7 +179,7 @@ fn lives_that_crash(seed: u64) {
             let crash_at = Some(random.between(1, 60));
             disk = match Simulated::try_open(disk, any_options(&mut random), random.next_u64(), crash_at) {
                 Ok(opened) => opened.lose_power(),
-                Err(disk) => disk,
+                Err(disk) => *disk,
             };
         }
         simulated = Simulated::try_open(disk, any_options(&mut random), random.next_u64(), None)

@@ -36,7 +36,7 @@ impl Simulated {
         options: EngineOptions,
         seed: u64,
         crash_at_event: Option<u64>,
-    ) -> Result<Self, Disk> {
+    ) -> Result<Self, Box<Disk>> {
         let shard_count = options.shard_count.expect("simulated processes say how many shards they have");
         let sim_options =
             SimOptions { shard_count, crash_at_event, time_max: TIME_MAX, ..SimOptions::new(seed) };
@@ -45,7 +45,7 @@ impl Simulated {
         let opening = async move { Engine::open_on(leader, remotes, Path::new(DIRECTORY), options).await };
         match simulation.run_until(LEADER, opening) {
             Ok(opened) => Ok(Self { simulation, engine: opened.expect("the directory opens") }),
-            Err(Ended::AtEvent) => Err(simulation.lose_power(CrashPolicy::Any)),
+            Err(Ended::AtEvent) => Err(Box::new(simulation.lose_power(CrashPolicy::Any))),
             Err(other) => panic!("the start ended with {other:?}"),
         }
     }

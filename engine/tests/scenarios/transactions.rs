@@ -241,6 +241,7 @@ fn reads_are_answered_in_order_as_of_one_moment() {
 }
 
 #[test]
+#[expect(clippy::disallowed_methods, reason = "a client of its own beside the one that drops the table")]
 fn a_table_is_dropped_while_transactions_run_on_it() {
     let engine = in_memory(3);
     create_simple(&engine);

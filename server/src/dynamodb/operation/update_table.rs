@@ -62,7 +62,6 @@ impl Operation for UpdateTableInput {
             deletion_protection: settings.deletion_protection,
             index_changes: index_updates.changes(billing_then, &definitions)?,
             stream,
-            ..UpdateTable::default()
         };
         let updated = api.engine.update_table(update).await;
         let updated = updated.map_err(|error| ApiError::from_engine(error, Plane::Control))?;
