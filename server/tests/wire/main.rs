@@ -6,6 +6,7 @@
 )]
 
 mod http_edges;
+mod indexes;
 mod legacy;
 mod partial_answers;
 mod partiql;
