@@ -278,11 +278,6 @@ impl CheckedIndex {
         })
     }
 
-    /// The attributes of the index's key.
-    pub(super) fn key_names(&self) -> impl Iterator<Item = &str> {
-        self.elements.names()
-    }
-
     fn index_throughput(&self, billing: BillingMode) -> Result<IndexThroughput, ApiError> {
         let provisioned = match (billing, self.throughput) {
             (BillingMode::PayPerRequest, None) => None,

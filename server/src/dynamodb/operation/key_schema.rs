@@ -52,11 +52,6 @@ impl PairsInput {
         read_pairs(reader, "KeySchemaElement", "KeyType").map(Self)
     }
 
-    /// Whether the member is there.
-    pub(super) fn is_present(&self) -> bool {
-        self.0.is_some()
-    }
-
     /// Understands AttributeDefinitions; violations go to `constraints`.
     pub(super) fn check_definitions(self, constraints: &mut Constraints) -> Definitions {
         const PATH: &str = "attributeDefinitions";
@@ -84,20 +79,6 @@ impl PairsInput {
 }
 
 impl Definitions {
-    /// A table's definitions, as the engine tells them.
-    pub(super) fn of_attributes(attributes: &[KeyAttribute]) -> Self {
-        Self(attributes.iter().map(|attribute| (attribute.name.clone(), attribute.kind)).collect())
-    }
-
-    /// Adds those of `others` that are not defined here.
-    pub(super) fn extend(&mut self, others: &Self) {
-        for (name, kind) in &others.0 {
-            if self.kind_of(name).is_none() {
-                self.0.push((name.clone(), *kind));
-            }
-        }
-    }
-
     /// Refuses definitions that no key uses.
     pub(super) fn check_used<'a>(&self, used: impl IntoIterator<Item = &'a str>) -> Result<(), ApiError> {
         let mut distinct: Vec<&str> = Vec::new();
