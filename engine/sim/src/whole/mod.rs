@@ -2,7 +2,7 @@
 //!
 //! Storage's own rungs know the order of entries and prove every state between them. Here clients see only answers, so
 //! each client works on items of its own and knows exactly what they must be, but for what it was doing when the
-//! process died: that is there or not, whole or not at all where the operation promises it ([`ledger`]). What others
+//! process died: that is there or not, whole or not at all where the operation promises it (`ledger`). What others
 //! hold is read too, and must be one of the states that their owners know of.
 
 mod client;
