@@ -11,6 +11,7 @@ mod legacy;
 mod partial_answers;
 mod partiql;
 mod partiql_batch;
+mod partiql_indexes;
 mod partiql_transaction;
 mod streams;
 mod support;
