@@ -48,8 +48,31 @@ const UPDATES: [&str; 10] = [
     "REMOVE b[0], b[2] SET b[1] = :v",
 ];
 
+const STATEMENTS: [&str; 12] = [
+    "SELECT * FROM \"t\".\"i\" WHERE pk = ? AND begins_with(\"sk\", 'a') ORDER BY sk DESC",
+    "SELECT a.b[0], c FROM t WHERE pk IN [1, ?] AND NOT (a IS MISSING OR size(b) > 3)",
+    "SELECT * FROM t WHERE pk='x' AND (sk < '1' OR sk BETWEEN '2' AND '3' OR sk='4')",
+    "SELECT * FROM t WHERE (a = 1 OR b <> 'it''s') = true AND attribute_type(c, 'SS')",
+    "INSERT INTO t VALUE {'pk': ?, 'm': {'l': [1, -2.5e3, NULL, TRUE], 's': <<'a', 'b'>>}}",
+    "UPDATE t SET a = a + 1 - b SET l = list_append(l, [?]) REMOVE m.x[2] WHERE pk = 'a' AND sk = 1 RETURNING ALL NEW *",
+    "UPDATE t SET s = set_add(s, <<1, 2>>), r = set_delete(r, ?) WHERE pk=?",
+    "FROM t WHERE pk='x' SET c = 1",
+    "DELETE FROM t WHERE pk='x' AND sk=2 AND contains(a, 'b') RETURNING ALL OLD *;",
+    "EXISTS(SELECT * FROM t WHERE pk='x' AND sk='1' AND a IS NOT NULL)",
+    "SELECT/**/a FROM t -- a note\nWHERE a NOT IN (1, 2) OR b NOT BETWEEN 1 AND 2",
+    "SELECT COUNT(*) FROM t LIMIT 1",
+];
+
+/// Behind a statement's end: values for its parameters.
+const PARAMETERS: &[u8] = &[0, 0, 3, 101, 1, 2, 2, 0, 1, 1];
+
 pub(super) fn seeds() -> Vec<Seed> {
     let mut seeds = Vec::new();
+    seeds.extend(
+        STATEMENTS.iter().enumerate().map(|(place, text)| {
+            seed("statement", place.to_string(), [text.as_bytes(), PARAMETERS].concat())
+        }),
+    );
     seeds.extend(expressions("expression_condition", &CONDITIONS));
     seeds.extend(expressions("expression_key_condition", &KEY_CONDITIONS));
     seeds.extend(expressions("expression_projection", &PROJECTIONS));

@@ -9,6 +9,7 @@ mod node;
 mod numbers;
 mod partition_file;
 mod requests;
+mod statements;
 
 pub use catalog::catalog;
 pub use expressions::{
@@ -21,6 +22,7 @@ pub use node::node_copy;
 pub use numbers::{number_encodings, number_text};
 pub use partition_file::{allocation_map, page, superblock};
 pub use requests::request_body;
+pub use statements::statement;
 
 pub(crate) use requests::OPERATIONS;
 
@@ -33,7 +35,7 @@ macro_rules! for_each_target {
         $callback! {
             allocation_map catalog expression_condition expression_key_condition expression_projection
             expression_update item key log_effects log_frame log_records log_segment node_copy number_encodings
-            number_text page request_body superblock
+            number_text page request_body statement superblock
         }
     };
 }
