@@ -24,6 +24,7 @@ use crate::{
     outbox::IndexLag,
     recovery_report::RecoveryReport,
     shard::{self, LocalEngine, ShardAccess, Shards},
+    snapshot::Snapshot,
     stream::ShardIterator,
     threads,
     transaction::{TransactGet, TransactGetOutput, TransactWrite, TransactWriteOutput},
@@ -236,6 +237,15 @@ impl Engine {
     pub async fn describe_time_to_live(&self, table_name: &str) -> Result<Option<TimeToLive>, Error> {
         let table_name = table_name.to_owned();
         self.anywhere(|local| async move { local.describe_time_to_live(&table_name).await }).await
+    }
+
+    /// The directory as of now, to be read while everything goes on.
+    ///
+    /// # Errors
+    /// [`Error::Closed`] also while the log of earlier starts is being settled, shortly after a start.
+    pub async fn snapshot(&self) -> Result<Snapshot, Error> {
+        let leader = ShardIndex(0);
+        self.shards().run(leader, |local| async move { Snapshot::take(&local).await }).await
     }
 
     /// Runs `work` on the shard that owns the items of a partition key, where it reads them in place.

@@ -55,6 +55,7 @@ mod outbox;
 mod place;
 mod recovery_report;
 mod shard;
+mod snapshot;
 mod stream;
 mod threads;
 mod throughput;
@@ -65,7 +66,7 @@ mod validation;
 pub use basalt_model as model;
 pub use basalt_model::{CapacityUnits, Consistency, ScanSegment};
 pub use basalt_runtime as runtime;
-pub use basalt_storage::StoreMetrics;
+pub use basalt_storage::{SnapshotContent, SnapshotFile, StoreMetrics};
 pub use blocking::BlockingEngine;
 pub use catalog::{
     BillingMode, DeletionProtection, GlobalIndexDefinition, IndexProjection, IndexStatus, IndexThroughput,
@@ -82,6 +83,7 @@ pub use options::{EngineOptions, IndexAcknowledgement, OptionsError};
 pub use outbox::IndexLag;
 pub use recovery_report::RecoveryReport;
 pub use shard::{LocalEngine, ShardAccess};
+pub use snapshot::Snapshot;
 pub use stream::{IteratorError, SequenceNumber, ShardIterator, StreamLabel, StreamShardId};
 pub use throughput::{Throttled, ThrottledAccess, ThrottlingLimit};
 pub use transaction::*;

@@ -40,6 +40,7 @@ use crate::{
     catalog::{Catalog, CatalogWriter, GlobalIndex, Table, TablePartition},
     error::Error,
     outbox::Outboxes,
+    snapshot::ShardSnapshots,
 };
 
 /// Operations that other threads may have running on one shard; more are refused, not queued.
@@ -64,6 +65,7 @@ struct ShardState {
     remote_operations: Cell<u32>,
     transactions: Transactions,
     outboxes: Outboxes,
+    snapshots: ShardSnapshots,
 }
 
 impl LocalEngine {
@@ -82,6 +84,7 @@ impl LocalEngine {
                 remote_operations: Cell::new(0),
                 transactions,
                 outboxes: Outboxes::default(),
+                snapshots: ShardSnapshots::default(),
             }),
         };
         registry::register(number, shard, &local);
@@ -110,6 +113,11 @@ impl LocalEngine {
 
     pub(crate) fn outboxes(&self) -> &Outboxes {
         &self.state.outboxes
+    }
+
+    /// This shard's parts of the snapshots that there are.
+    pub(crate) fn snapshots(&self) -> &ShardSnapshots {
+        &self.state.snapshots
     }
 
     pub(crate) fn shards(&self) -> &Arc<Shards> {

@@ -100,6 +100,17 @@ impl Shards {
         .await
     }
 
+    /// Has `work` done on shard `target`, unless that has no room for messages now or has ended.
+    pub(crate) fn tell(&self, target: ShardIndex, work: impl FnOnce(LocalEngine) + Send + 'static) {
+        let number = self.number;
+        let target = self.remotes.get(target.as_usize()).expect("shards are numbered below their count");
+        let _untold = target.try_send(Box::new(move |handle| {
+            if let Some(local) = registry::find(number, handle.shard()) {
+                work(local);
+            }
+        }));
+    }
+
     /// As [`Shards::run`], for work that is part of operations which have been admitted.
     pub(super) async fn run_admitted<T, W, F>(&self, target: ShardIndex, work: W) -> Result<T, Error>
     where

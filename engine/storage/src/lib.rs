@@ -33,6 +33,10 @@ pub use recovery::{
     CatalogLog, FrameReader, IndexRanges, JudgedStream, Node, NodeFacts, StreamFacts, UnjudgedNode,
     UnjudgedStream,
 };
-pub use store::{ReplayReport, ShardStore, StoreHooks, StoreMetrics};
+pub use store::{
+    ReplayReport, ShardSnapshot, ShardStore, SnapshotContent, SnapshotFile, StoreHooks, StoreMetrics,
+};
 pub use view::{Cursor, Row, View};
-pub use wal::{EntryEffects, Frame, RowChange, Ticket, Wal, WalCounters, WalOptions};
+pub use wal::{
+    EntryEffects, Frame, LogHold, LogPin, PinnedSegment, RowChange, Ticket, Wal, WalCounters, WalOptions,
+};

@@ -72,6 +72,8 @@ pub(crate) struct TreeShared {
     /// One writer of superblocks at a time.
     pub(crate) superblocks: Semaphore,
     pub(crate) checkpoint_is_running: Cell<bool>,
+    /// The partition was dropped while a generation was pinned.
+    pub(crate) removal_is_due: Cell<bool>,
 }
 
 /// What a new handle starts from: nothing, or a superblock's state.
@@ -115,6 +117,7 @@ impl Tree {
                 growing: Semaphore::new(1),
                 superblocks: Semaphore::new(1),
                 checkpoint_is_running: Cell::new(false),
+                removal_is_due: Cell::new(false),
             }
         });
         Self { shared }
@@ -191,10 +194,14 @@ impl Tree {
         self.shared.file.sync_found().await
     }
 
-    /// Removes the file. Operations under way fail; the tree must not be used any more.
+    /// Removes the file, or lets its last pin do it. Operations under way fail; the tree must not be used any more.
     pub(crate) async fn remove_file(&self) -> Result<(), StorageError> {
         let slot = self.shared.slot();
-        self.shared.file.remove().await?;
+        if self.shared.state.borrow().allocator.is_pinned() {
+            self.shared.removal_is_due.set(true);
+        } else {
+            self.shared.file.remove().await?;
+        }
         self.shared.pool.drop_buffers_of(slot);
         Ok(())
     }

@@ -15,6 +15,7 @@ mod allocation_map;
 mod compact;
 mod freeze;
 mod open;
+mod pin;
 mod progress;
 mod run;
 
@@ -23,5 +24,6 @@ mod tests;
 
 pub(crate) use compact::Compaction;
 pub(crate) use open::{Expectation, TreeIdentity};
+pub(crate) use pin::TreePin;
 pub(crate) use progress::Progress;
 pub(crate) use run::CheckpointPosition;

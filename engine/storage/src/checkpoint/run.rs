@@ -192,8 +192,8 @@ impl TreeShared {
         self.release_extents();
     }
 
-    /// Both superblocks have moved on: extents that only older ones reached are free.
-    fn release_extents(&self) {
+    /// Extents that neither superblock nor a pinned generation reaches are free.
+    pub(super) fn release_extents(&self) {
         let older = self.progress.borrow().older_generation();
         self.state.borrow_mut().allocator.release(older);
     }

@@ -35,6 +35,8 @@ pub(crate) struct Allocator {
     readers: BTreeMap<u64, u32>,
     /// Free, but read or punched at the moment.
     deferred: Vec<Run>,
+    /// Generations that somebody reads: what they reach stays, and how often each is pinned.
+    pinned: BTreeMap<u64, u32>,
     /// While the file is compacted: where it shall end. Extents below are taken first.
     limit: Option<u64>,
 }
@@ -50,6 +52,7 @@ impl Allocator {
             unreferenced: BTreeMap::new(),
             readers: BTreeMap::new(),
             deferred: Vec::new(),
+            pinned: BTreeMap::new(),
             limit: None,
         }
     }
@@ -118,12 +121,34 @@ impl Allocator {
         self.born_live.clear();
     }
 
-    /// Both superblocks are at least as new as `generation`: what it and those before it freed is free.
+    /// Both superblocks are at least as new as `generation`: what it and those before it freed is free, but for what a
+    /// pinned generation reaches.
     pub(crate) fn release(&mut self, generation: u64) {
+        // What a pinned generation reaches was freed by a later one.
+        let generation = self.pinned.keys().next().map_or(generation, |&oldest| oldest.min(generation));
         let later = self.pending.split_off(&(generation + 1));
         for run in std::mem::replace(&mut self.pending, later).into_values().flatten() {
             self.free_at_once(run);
         }
+    }
+
+    /// Keeps every extent that the durable generation `generation` reaches, until [`Allocator::unpin`].
+    pub(crate) fn pin(&mut self, generation: u64) {
+        *self.pinned.entry(generation).or_default() += 1;
+    }
+
+    /// Ends one [`Allocator::pin`]; the next [`Allocator::release`] frees what only it kept.
+    pub(crate) fn unpin(&mut self, generation: u64) {
+        let count = self.pinned.get_mut(&generation).expect("a generation is pinned before it is unpinned");
+        *count -= 1;
+        if *count == 0 {
+            self.pinned.remove(&generation);
+        }
+    }
+
+    /// Whether some generation is pinned.
+    pub(crate) fn is_pinned(&self) -> bool {
+        !self.pinned.is_empty()
     }
 
     /// The file has grown.

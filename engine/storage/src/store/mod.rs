@@ -12,10 +12,12 @@ mod checkpointer;
 mod log_release;
 mod partition_files;
 mod replay;
+mod snapshot;
 mod start;
 
 pub(crate) use log_release::{LogNeed, LogNeeds};
 pub use replay::ReplayReport;
+pub use snapshot::{ShardSnapshot, SnapshotContent, SnapshotFile};
 pub use start::StoreHooks;
 
 use std::{

@@ -91,7 +91,7 @@ pub struct WalCounters {
 /// One shard's log, open for writing. Cheap to clone; stays on its shard.
 #[derive(Clone)]
 pub struct Wal {
-    log: Rc<Log>,
+    pub(super) log: Rc<Log>,
 }
 
 /// How far the log's end has come.
@@ -135,6 +135,12 @@ pub(super) struct Log {
     /// When a frame was last acknowledged.
     pub(super) last_durable_at: Cell<MonotonicTime>,
     device_full: Cell<bool>,
+    /// Who keeps the writer from beginning another frame.
+    pub(super) holders: Cell<u32>,
+    /// The writer has stopped for them: nothing is on its way to the disk.
+    pub(super) is_held: Cell<bool>,
+    /// Who keeps segments from being used again.
+    pub(super) pins: Cell<u32>,
     pub(super) closing: Cell<Closing>,
     pub(super) counters: Cell<WalCounters>,
     /// A record waits, or the log is to close, or segments can be released.
@@ -149,6 +155,8 @@ pub(super) struct Log {
 #[derive(Debug, Clone)]
 pub(super) struct SealedSegment {
     pub(super) file: UnusedFile,
+    /// LSN of its first byte.
+    pub(super) base_lsn: Lsn,
     /// Where its last frame ends.
     pub(super) end_lsn: Lsn,
 }
@@ -387,6 +395,7 @@ impl Log {
         let stream = judged.identity.stream;
         let sealed = judged.segments.iter().map(|segment| SealedSegment {
             file: UnusedFile { path: segment.path.clone(), size_bytes: segment.size_bytes },
+            base_lsn: Lsn::new(segment.header.base_lsn),
             end_lsn: segment.end_lsn,
         });
         let soft_limit_bytes = options.frame_soft_limit_bytes as usize;
@@ -411,6 +420,9 @@ impl Log {
             sync_method: Cell::new(SyncMethod::LinkedSync),
             last_durable_at: Cell::new(handle.now()),
             device_full: Cell::new(false),
+            holders: Cell::new(0),
+            is_held: Cell::new(false),
+            pins: Cell::new(0),
             closing: Cell::new(Closing::Open),
             counters: Cell::default(),
             work: Event::new(),

@@ -14,6 +14,7 @@
 
 mod calibration;
 mod frame_queue;
+mod hold;
 mod log;
 mod reader;
 mod segment;
@@ -21,6 +22,7 @@ mod spares;
 mod window;
 mod writer;
 
+pub use hold::{LogHold, LogPin, PinnedSegment};
 pub use log::{EntryEffects, RowChange, Ticket, Wal, WalCounters, WalOptions};
 pub use reader::Frame;
 pub(crate) use reader::{NextFrame, SegmentReader};

@@ -31,11 +31,11 @@ const SEAL_BYTES: u64 = BLOCK_BYTES;
 
 /// The segment that frames go to.
 pub(super) struct ActiveSegment {
-    file: File,
+    pub(super) file: File,
     sequence: u64,
     salt: u64,
-    base_lsn: Lsn,
-    size_bytes: u64,
+    pub(super) base_lsn: Lsn,
+    pub(super) size_bytes: u64,
     /// Where the next frame starts.
     offset: u64,
     /// A Seal was written that no sync has covered yet.
@@ -63,6 +63,7 @@ struct PlacedFrame {
 pub(super) async fn write_forever(log: Rc<Log>) {
     let mut is_sealed = true;
     loop {
+        log.pause_while_held().await;
         let next = log.queue.borrow_mut().take();
         if let Some(frame) = next {
             log.write(frame, Durability::Synced).await;
@@ -206,7 +207,8 @@ impl Log {
         }
         self.spares.follow_load(self.handle.now() - active.opened_at, self.segment_bytes_max());
         let file = UnusedFile { path: active.file.path().to_owned(), size_bytes: active.size_bytes };
-        self.sealed.borrow_mut().push_back(SealedSegment { file, end_lsn: self.chain.get().lsn });
+        let (base_lsn, end_lsn) = (active.base_lsn, self.chain.get().lsn);
+        self.sealed.borrow_mut().push_back(SealedSegment { file, base_lsn, end_lsn });
     }
 
     async fn open_segment_file(&self, spare: &UnusedFile) -> File {
@@ -285,7 +287,10 @@ impl Log {
     }
 
     /// Gives segments that a durable frame says are not needed back for use.
-    fn recycle(&self) {
+    pub(super) fn recycle(&self) {
+        if self.pins.get() > 0 {
+            return;
+        }
         let needed = self.durable_needed.get();
         let mut sealed = self.sealed.borrow_mut();
         while sealed.front().is_some_and(|oldest| oldest.end_lsn <= needed || planted!(RecycleSegmentEarly)) {

@@ -50,6 +50,17 @@ impl Process {
         options: StoreOptions,
         materialised: &[Materialised],
     ) -> Result<Self, StorageError> {
+        Self::try_start_in(Path::new(DIRECTORY), seed, disk, options, materialised)
+    }
+
+    /// As [`Process::try_start`], in another directory.
+    pub(crate) fn try_start_in(
+        directory: &'static Path,
+        seed: u64,
+        disk: Disk,
+        options: StoreOptions,
+        materialised: &[Materialised],
+    ) -> Result<Self, StorageError> {
         let mut simulation = Simulation::new(SimOptions::new(seed), disk);
         let handle = simulation.handle(SHARD);
         let told = Rc::new(RefCell::new(Vec::new()));
@@ -64,7 +75,7 @@ impl Process {
         };
         let known =
             materialised.iter().find(|(partition, _)| *partition == TABLE).map(|&(_, file_uuid)| file_uuid);
-        let started = simulation.run_until(SHARD, start(handle, options, hooks, known));
+        let started = simulation.run_until(SHARD, start(handle, directory, options, hooks, known));
         let (node, store) = started.expect("the start comes to an end")?;
         Ok(Self { simulation, store, _node: Rc::new(node), materialised: told })
     }
@@ -111,11 +122,11 @@ impl Process {
 
 async fn start(
     handle: Handle,
+    directory: &Path,
     options: StoreOptions,
     hooks: StoreHooks,
     file_uuid: Option<[u8; 16]>,
 ) -> Result<(Node, ShardStore), StorageError> {
-    let directory = Path::new(DIRECTORY);
     let node = Node::judge(&handle, directory, 1).await?;
     let facts: Arc<_> = node.facts();
     let store = ShardStore::prepare(&handle, directory, facts, options, 1, hooks);

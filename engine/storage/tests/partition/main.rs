@@ -7,6 +7,7 @@ mod full_device;
 mod groups;
 mod harness;
 mod shard_counts;
+mod snapshots;
 
 use std::{cell::RefCell, rc::Rc, time::Duration};
 
