@@ -58,12 +58,12 @@ impl Catalog {
         let table = self.table(&query.table_name)?;
         let conditions = &query.key_conditions;
         let hash_in = |keys: &IndexKeyCodec| {
-            let condition = conditions.bind_index(keys.schema()).ok()?;
+            let condition = conditions.bind_index::<Error>(keys.schema(), |_, _| Ok(())).ok()?;
             Some(keys.hash(&condition.partition))
         };
         let partition = match query.index_name.as_deref() {
             None => {
-                let condition = conditions.bind(table.schema()).ok()?;
+                let condition = conditions.bind::<Error>(table.schema(), |_, _| Ok(())).ok()?;
                 table.partition_of(table.keys.hash(&condition.partition))
             }
             Some(name) => match table.global_index(name) {

@@ -55,6 +55,12 @@ pub enum ValidationError {
         /// The indexes.
         index_names: String,
     },
+    /// More units for an index than any can have.
+    #[error(
+        "This operation cannot be performed with given input values. Please contact DynamoDB service team for more \
+         info: Action Blocked: IndexUpdate"
+    )]
+    IndexUpdateBlocked,
     /// The figures that a table or index has already.
     #[error(
         "The provisioned throughput for {subject} will not change. The requested value equals the current value. \
@@ -136,7 +142,10 @@ pub enum ValidationError {
     UpdatedItemTooLarge,
     /// An update would give an index's key attribute a value of another type.
     #[error("The update expression attempted to update the secondary index key to unsupported type")]
-    UpdatedIndexKeyType,
+    UpdatedIndexKeyType {
+        /// The attribute, the index and the types, for requests without an expression.
+        mismatch: KeyError,
+    },
     /// The table has no such index.
     #[error("The table does not have the specified index: {index_name}")]
     IndexNotFound {

@@ -17,8 +17,9 @@ use basalt_format::key_encoding::{self, KeyHasher, KeyPart, TAG_GLOBAL_INDEX};
 use crate::item::Item;
 use crate::item_ref::{ItemRef, ValueRef};
 use crate::key::{
-    self, KEY_BYTES_USUAL, KeyAttribute, KeyBytes, KeyBytesRange, KeyCodec, KeyError, KeySchema, KeyValue,
-    PARTITION_KEY_BYTES_MAX, SORT_KEY_BYTES_MAX, ScalarKind, SortCondition, byte_length, part_of, value_of,
+    self, KEY_BYTES_USUAL, KeyAttribute, KeyBytes, KeyBytesRange, KeyCodec, KeyError, KeyPlace, KeySchema,
+    KeyValue, PARTITION_KEY_BYTES_MAX, SORT_KEY_BYTES_MAX, ScalarKind, SortCondition, byte_length, part_of,
+    value_of,
 };
 
 /// The partition key and the sort key of a global index may each have so many attributes.
@@ -152,26 +153,15 @@ impl IndexKeyCodec {
         Ok(Ok(()))
     }
 
-    /// The key of the entry that a start key names: exactly the attributes of the index's key and of the table's.
+    /// The key of the entry that a start key names, of which the attributes of the index's key were judged.
     pub fn encode_start_key(&self, key: &Item) -> Result<KeyBytes, KeyError> {
-        if key.len() != self.all_attributes().count() {
-            return Err(KeyError::SchemaMismatch);
-        }
-        let mut lengths = Lengths::default();
-        let mut parts = Vec::with_capacity(PARTS_USUAL);
-        for (attribute, place) in self.placed_attributes() {
-            let part = key.get(&attribute.name).and_then(|value| part_of(value, attribute.kind));
-            let part = part.ok_or(KeyError::SchemaMismatch)?;
-            if byte_length(&part) == Some(0) {
-                return Err(KeyError::Empty { name: attribute.name.clone(), kind: attribute.kind });
-            }
-            lengths.add(&part, place)?;
-            parts.push(part);
-        }
         self.table.check_key(&self.table.key_of(key))?;
-        let suffix =
-            self.suffix.iter().filter_map(|attribute| part_of(key.get(&attribute.name)?, attribute.kind));
-        parts.extend(suffix);
+        let attributes = self.schema.attributes().chain(&self.suffix);
+        let part = |attribute: &KeyAttribute| {
+            let value = key.get(&attribute.name).and_then(|value| part_of(value, attribute.kind));
+            value.ok_or(KeyError::SchemaMismatch)
+        };
+        let parts: Vec<KeyPart<'_>> = attributes.map(part).collect::<Result<_, _>>()?;
         Ok(self.encode_parts(&parts))
     }
 
@@ -220,7 +210,8 @@ impl IndexKeyCodec {
         KeyBytesRange { start, end }
     }
 
-    fn placed_attributes(&self) -> impl Iterator<Item = (&KeyAttribute, KeyPlace)> {
+    /// The attributes of the index's own key, each with the half of the key that it belongs to.
+    pub fn placed_attributes(&self) -> impl Iterator<Item = (&KeyAttribute, KeyPlace)> {
         let partition = self.schema.partition.iter().map(|attribute| (attribute, KeyPlace::Partition));
         partition.chain(self.schema.sort.iter().map(|attribute| (attribute, KeyPlace::Sort)))
     }
@@ -243,22 +234,15 @@ impl IndexKeyCodec {
     }
 }
 
-/// Which half of a key an attribute belongs to.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum KeyPlace {
-    Partition,
-    Sort,
-}
-
 /// Bytes of text and binary in either half of a key, which all its attributes share.
 #[derive(Debug, Default)]
-struct Lengths {
+pub(crate) struct Lengths {
     partition: usize,
     sort: usize,
 }
 
 impl Lengths {
-    fn add(&mut self, part: &KeyPart<'_>, place: KeyPlace) -> Result<(), KeyError> {
+    pub(crate) fn add(&mut self, part: &KeyPart<'_>, place: KeyPlace) -> Result<(), KeyError> {
         let length = byte_length(part).unwrap_or(0);
         match place {
             KeyPlace::Partition => self.partition += length,

@@ -244,17 +244,26 @@ pub enum KeyError {
 }
 
 impl KeyError {
-    fn missing(attribute: &KeyAttribute) -> Self {
+    pub(crate) fn missing(attribute: &KeyAttribute) -> Self {
         Self::Missing { name: attribute.name.clone() }
     }
 
-    fn empty(attribute: &KeyAttribute) -> Self {
+    pub(crate) fn empty(attribute: &KeyAttribute) -> Self {
         Self::Empty { name: attribute.name.clone(), kind: attribute.kind }
     }
 
     fn type_mismatch(attribute: &KeyAttribute, actual: ValueKind) -> Self {
         Self::TypeMismatch { name: attribute.name.clone(), expected: attribute.kind, actual }
     }
+}
+
+/// Which half of a key an attribute belongs to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum KeyPlace {
+    /// The partition key.
+    Partition,
+    /// The sort key.
+    Sort,
 }
 
 /// The value of one key attribute.

@@ -16,6 +16,7 @@ pub mod number;
 pub mod partiql;
 pub mod path;
 pub mod size;
+pub mod start_key;
 pub mod validate;
 pub mod value;
 
@@ -23,11 +24,12 @@ pub use index_key::{INDEX_KEY_ATTRIBUTES_MAX, IndexKeyCodec, IndexKeyCondition, 
 pub use item::{EncodedItem, Item};
 pub use item_ref::{ItemRef, ListRef, MapRef, SetRef, ValueRef};
 pub use key::{
-    KeyAttribute, KeyBytes, KeyBytesRange, KeyCodec, KeyError, KeySchema, KeyValue, ScalarKind, ScanSegment,
-    SortCondition,
+    KeyAttribute, KeyBytes, KeyBytesRange, KeyCodec, KeyError, KeyPlace, KeySchema, KeyValue, ScalarKind,
+    ScanSegment, SortCondition,
 };
 pub use number::{Number, NumberError};
 pub use path::{DocumentPath, PathElement};
 pub use size::{CapacityUnits, Consistency, ReadSize};
+pub use start_key::StartKeyCheck;
 pub use validate::ValueError;
 pub use value::{Set, SetError, Value, ValueKind};

@@ -32,16 +32,16 @@ impl OnlineIndexChange {
     /// What the request asks for, if the table may be changed so now.
     pub(crate) fn of(table: &Table, changes: &[GlobalIndexChange]) -> Result<Option<Self>, Error> {
         let mut online = changes.iter().filter(|change| !matches!(change, GlobalIndexChange::Update { .. }));
-        let change = match online.next() {
-            None => return Ok(None),
-            Some(GlobalIndexChange::Create(definition)) => Self::create(table, definition)?,
+        let change = online.next();
+        if online.next().is_some() {
+            return Err(Error::IndexChangeInProgress);
+        }
+        match change {
+            None => Ok(None),
+            Some(GlobalIndexChange::Create(definition)) => Self::create(table, definition).map(Some),
             Some(GlobalIndexChange::Delete { index_name } | GlobalIndexChange::Update { index_name, .. }) => {
-                Self::delete(table, index_name)?
+                Self::delete(table, index_name).map(Some)
             }
-        };
-        match online.next() {
-            None => Ok(Some(change)),
-            Some(_another) => Err(Error::IndexChangeInProgress),
         }
     }
 

@@ -12,8 +12,8 @@ pub(super) fn check_projection(table: &Table, projection: &Projection) -> Result
     check(table, &projection.paths().iter().collect::<Vec<_>>())
 }
 
-/// Refuses a scan's filter on something inside of a key attribute.
-pub(super) fn check_scan_filter(table: &Table, filter: &Condition) -> Result<(), SchemaError> {
+/// Refuses a filter on something inside of a key attribute.
+pub(super) fn check_filter_paths(table: &Table, filter: &Condition) -> Result<(), SchemaError> {
     check(table, &filter.paths())
 }
 

@@ -61,7 +61,7 @@ pub use table::{
 };
 pub use table_keys::{IndexKeys, TableKeys};
 pub use tags::{ChangeTags, TAGS_MAX};
-pub use throughput_change::{MaximumChange, ThroughputChange};
+pub use throughput_change::{CAPACITY_UNITS_MAX, MaximumChange, ThroughputChange};
 pub use time_to_live::{TimeToLiveChange, UpdateTimeToLive};
 pub(crate) use update_item::UpdatePlan;
 pub use update_item::{UpdateItem, UpdateItemOutput};

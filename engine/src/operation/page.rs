@@ -95,10 +95,10 @@ impl RowReading {
         Ok(())
     }
 
-    /// Checks the paths of a scan's filter against the keys.
-    pub(crate) fn check_filter_of_scan(&self, source: &PageSource) -> Result<(), Error> {
+    /// Checks the filter's paths against the keys.
+    pub(crate) fn check_filter_paths(&self, source: &PageSource) -> Result<(), Error> {
         if let Some(filter) = &self.filter {
-            key_paths::check_scan_filter(source.table(), filter)?;
+            key_paths::check_filter_paths(source.table(), filter)?;
         }
         Ok(())
     }

@@ -4,7 +4,8 @@ use std::sync::Arc;
 
 use basalt_format::DecodeError;
 use basalt_model::{
-    CapacityUnits, Consistency, Item, KeyAttribute, KeyBytesRange, expression::Projection, key::item_range,
+    CapacityUnits, Consistency, IndexKeyCodec, Item, KeyAttribute, KeyBytesRange, expression::Projection,
+    key::item_range,
 };
 
 use super::{ConsumedCapacity, Select};
@@ -36,11 +37,10 @@ pub(crate) enum Fetching {
 }
 
 impl PageSource {
-    /// What a request names, if it can be read with this consistency and selection.
+    /// What a request names, if it can be read with this consistency.
     pub(crate) fn of_request(
         table: &Arc<Table>,
         index_name: Option<String>,
-        select: Select,
         consistency: Consistency,
     ) -> Result<Self, Error> {
         let table = Arc::clone(table);
@@ -51,7 +51,7 @@ impl PageSource {
         let Some(index) = table.global_index(&index_name).cloned() else {
             return Err(ValidationError::IndexNotFound { index_name }.into());
         };
-        check_global(&index, index_name, select, consistency)?;
+        check_global(&index, index_name, consistency)?;
         Ok(Self::GlobalIndex(table, index))
     }
 
@@ -141,6 +141,25 @@ impl PageSource {
         }
     }
 
+    /// The codec of the index's keys, if it is one.
+    pub(crate) fn index_keys(&self) -> Option<&IndexKeyCodec> {
+        match self {
+            Self::Table(_) => None,
+            Self::LocalIndex(_, index) => Some(&index.keys),
+            Self::GlobalIndex(_, index) => Some(&index.keys),
+        }
+    }
+
+    /// Refuses whole items of a global index that does not hold them.
+    pub(crate) fn check_select(&self, select: Select) -> Result<(), Error> {
+        let Self::GlobalIndex(_, index) = self else { return Ok(()) };
+        if select == Select::AllAttributes && matches!(index.stored, StoredView::Part(_)) {
+            let index_name = index.name.to_string();
+            return Err(ValidationError::AllAttributesOfGlobalIndex { index_name }.into());
+        }
+        Ok(())
+    }
+
     /// Refuses a projection of what a global index lacks: nothing is fetched for it.
     pub(crate) fn check_projected(&self, projection: Option<&Projection>) -> Result<(), Error> {
         let (Self::GlobalIndex(_, index), Some(projection)) = (self, projection) else { return Ok(()) };
@@ -155,17 +174,9 @@ impl PageSource {
     }
 }
 
-fn check_global(
-    index: &GlobalIndex,
-    index_name: String,
-    select: Select,
-    consistency: Consistency,
-) -> Result<(), Error> {
+fn check_global(index: &GlobalIndex, index_name: String, consistency: Consistency) -> Result<(), Error> {
     if consistency == Consistency::Strong {
         return Err(ValidationError::ConsistentReadOfGlobalIndex.into());
-    }
-    if select == Select::AllAttributes && matches!(index.stored, StoredView::Part(_)) {
-        return Err(ValidationError::AllAttributesOfGlobalIndex { index_name }.into());
     }
     match index.status {
         IndexStatus::Active => Ok(()),

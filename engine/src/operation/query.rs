@@ -1,7 +1,8 @@
 //! Query: the items of one partition key, in the order of their sort keys.
 
 use basalt_model::{
-    Consistency, IndexKeyCodec, Item, KeyBytes, KeyBytesRange,
+    Consistency, IndexKeyCodec, IndexKeyCondition, Item, KeyAttribute, KeyBytes, KeyBytesRange, KeyPlace,
+    KeyValue,
     expression::{Condition, KeyConditions, Projection},
 };
 use basalt_storage::Direction;
@@ -10,7 +11,7 @@ use super::{
     ResultPage, Select,
     page::{PagePlan, RowReading},
     page_source::PageSource,
-    start_key,
+    start_key::{self, JudgedStartKey},
 };
 use crate::{
     catalog::{Catalog, Table},
@@ -109,7 +110,7 @@ impl Query {
             self.key_conditions.check_count_of_table()?;
         }
         let table = catalog.expect(&self.table_name)?;
-        let source = PageSource::of_request(table, self.index_name, self.select, self.consistency)?;
+        let source = PageSource::of_request(table, self.index_name, self.consistency)?;
         let start_key = self.exclusive_start_key.as_ref();
         let target = match &source {
             PageSource::Table(table) => target_in_table(table, &self.key_conditions, start_key)?,
@@ -123,8 +124,10 @@ impl Query {
         reading.check_projection(&source)?;
         match self.filter_names {
             FilterNames::NotKeys => reading.check_filter_of_query(&source)?,
-            FilterNames::Any => reading.check_filter_of_scan(&source)?,
+            FilterNames::Any => {}
         }
+        source.check_select(reading.select)?;
+        reading.check_filter_paths(&source)?;
         let Target { mut range, hash, start } = target;
         if let Some(start) = start {
             start_key::resume_behind(&mut range, start, self.direction);
@@ -150,16 +153,21 @@ fn target_in_table(
     conditions: &KeyConditions,
     start_key: Option<&Item>,
 ) -> Result<Target, Error> {
-    let start = start_key.map(|key| Ok::<_, Error>((key, start_key::of_query(table, key)?))).transpose()?;
-    let condition = conditions.bind(table.schema())?;
-    if let Some((key, key_bytes)) = &start {
-        start_key::check_within_query(table, key, key_bytes, &condition)?;
-    }
-    Ok(Target {
-        range: table.keys.query_range(&condition.partition, condition.sort.as_ref()),
-        hash: table.keys.hash(&condition.partition),
-        start: start.map(|(_, key_bytes)| key_bytes),
-    })
+    let (keys, schema) = (&table.keys, table.schema());
+    let start = start_key.map(|key| JudgedStartKey::new(key, schema.attributes().count()));
+    let mut start = start.transpose()?;
+    let condition = conditions.bind(schema, |attribute, place| judge(&mut start, attribute, place))?;
+    let range = keys.query_range(&condition.partition, condition.sort.as_ref());
+    let start = start.map(|start| {
+        let key = keys.encode_key(start.key).map_err(start_key::not_a_key)?;
+        let is_of_partition = keys.query_range(&condition.partition, None).contains(key.as_bytes());
+        let meets_sort = condition.sort.as_ref().map(|sort| {
+            keys.query_range(&key_value(start.key, &schema.partition), Some(sort)).contains(key.as_bytes())
+        });
+        start_key::check_within_query(is_of_partition, meets_sort)?;
+        Ok::<_, Error>(key)
+    });
+    Ok(Target { range, hash: keys.hash(&condition.partition), start: start.transpose()? })
 }
 
 fn target_in_index(
@@ -167,11 +175,34 @@ fn target_in_index(
     conditions: &KeyConditions,
     start_key: Option<&Item>,
 ) -> Result<Target, Error> {
-    let start = start_key.map(|key| start_key::of_index(keys, key)).transpose()?;
-    let condition = conditions.bind_index(keys.schema())?;
+    let start = start_key.map(|key| JudgedStartKey::new(key, keys.all_attributes().count()));
+    let mut start = start.transpose()?;
+    let condition =
+        conditions.bind_index(keys.schema(), |attribute, place| judge(&mut start, attribute, place))?;
     let range = keys.query_range(&condition);
-    if let Some(key_bytes) = &start {
-        start_key::check_within_index_query(keys, key_bytes, &condition, &range)?;
-    }
-    Ok(Target { range, hash: keys.hash(&condition.partition), start })
+    let start = start.map(|start| {
+        let key = keys.encode_start_key(start.key).map_err(start_key::not_a_key)?;
+        let is_of_partition = keys.partition_range(&condition.partition).contains(key.as_bytes());
+        let meets_sort = condition.sort.is_some().then(|| {
+            let partition = keys.schema().partition.iter().map(|attribute| key_value(start.key, attribute));
+            let under_own = IndexKeyCondition { partition: partition.collect(), ..condition.clone() };
+            keys.query_range(&under_own).contains(key.as_bytes())
+        });
+        start_key::check_within_query(is_of_partition, meets_sort)?;
+        Ok::<_, Error>(key)
+    });
+    Ok(Target { range, hash: keys.hash(&condition.partition), start: start.transpose()? })
+}
+
+fn judge(
+    start: &mut Option<JudgedStartKey<'_>>,
+    attribute: &KeyAttribute,
+    place: KeyPlace,
+) -> Result<(), Error> {
+    start.as_mut().map_or(Ok(()), |start| start.check(attribute, place))
+}
+
+fn key_value(start_key: &Item, attribute: &KeyAttribute) -> KeyValue {
+    let value = start_key.get(&attribute.name).cloned();
+    value.and_then(|value| KeyValue::try_from(value).ok()).expect("the start key was judged")
 }

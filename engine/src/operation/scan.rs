@@ -77,17 +77,22 @@ impl Scan {
             total_segments: self.segment.total_segments,
         })?;
         let table = catalog.expect(&self.table_name)?;
-        let source = PageSource::of_request(table, self.index_name, self.select, self.consistency)?;
+        let source = PageSource::of_request(table, self.index_name, self.consistency)?;
+        let start_key = self.exclusive_start_key.as_ref();
+        if let Some(key) = start_key {
+            start_key::check_of_scan(&source, key)?;
+        }
+        source.check_select(reading.select)?;
         let (mut first_hash, last_hash) = hashes;
         let mut range = source.hash_range(first_hash, last_hash);
-        if let Some(key) = &self.exclusive_start_key {
+        if let Some(key) = start_key {
             let key = start_key::of_scan(&source, key)?;
             start_key::check_within_segment(&key, self.segment, hashes)?;
             first_hash = key.hash();
             start_key::resume_behind(&mut range, key, ScanDirection::Forward);
         }
         reading.check_projection(&source)?;
-        reading.check_filter_of_scan(&source)?;
+        reading.check_filter_paths(&source)?;
         let (hashes, fetching) = ((first_hash, last_hash), reading.fetching(&source));
         Ok(PagePlan { source, range, hashes, direction: Direction::Forward, reading, fetching })
     }

@@ -1,79 +1,67 @@
 //! ExclusiveStartKey: where a page goes on, and what must be true of it.
 
 use basalt_model::{
-    IndexKeyCodec, IndexKeyCondition, Item, KeyBytes, KeyBytesRange, KeyError, KeyValue, ScanSegment,
-    expression::KeyCondition,
+    Item, KeyAttribute, KeyBytes, KeyBytesRange, KeyError, KeyPlace, ScanSegment, StartKeyCheck,
 };
 
 use super::{page_source::PageSource, query::ScanDirection};
-use crate::{
-    catalog::Table,
-    error::{Error, ValidationError},
-};
+use crate::error::{Error, ValidationError};
 
-/// The start key of a query, before the query's own conditions are known to be sound.
-pub(super) fn of_query(table: &Table, key: &Item) -> Result<KeyBytes, Error> {
-    let schema = table.schema();
-    let is_complete = schema.attributes().all(|attribute| key.contains_key(&attribute.name));
-    if key.len() != schema.attributes().count() || !is_complete {
-        return Err(ValidationError::StartKeyInvalid.into());
-    }
-    Ok(table.keys.encode_key(key)?)
+/// A start key whose attributes are being judged, in turn with the conditions on them.
+pub(super) struct JudgedStartKey<'a> {
+    pub(super) key: &'a Item,
+    check: StartKeyCheck<'a>,
 }
 
-/// Refuses a start key that the query would not have come to.
-pub(super) fn check_within_query(
-    table: &Table,
-    key: &Item,
-    key_bytes: &KeyBytes,
-    condition: &KeyCondition,
-) -> Result<(), Error> {
-    let same_partition_key =
-        table.keys.query_range(&condition.partition, None).contains(key_bytes.as_bytes());
-    let Some(sort) = &condition.sort else {
-        return if same_partition_key { Ok(()) } else { Err(ValidationError::StartKeyOutsideQuery.into()) };
-    };
-    // The sort key alone is judged first, under whatever partition key it comes with.
-    let partition_value = key.get(&table.schema().partition.name).cloned();
-    let own_partition =
-        partition_value.and_then(|value| KeyValue::try_from(value).ok()).expect("the key was checked");
-    if !table.keys.query_range(&own_partition, Some(sort)).contains(key_bytes.as_bytes()) {
-        return Err(ValidationError::StartKeyOutsideRange.into());
+impl<'a> JudgedStartKey<'a> {
+    /// Begins to judge a start key, which must have so many attributes.
+    pub(super) fn new(key: &'a Item, attribute_count: usize) -> Result<Self, Error> {
+        if key.len() != attribute_count {
+            return Err(ValidationError::StartKeyInvalid.into());
+        }
+        Ok(Self { key, check: StartKeyCheck::new(key) })
     }
-    if same_partition_key { Ok(()) } else { Err(ValidationError::QueryCannotRestart.into()) }
+
+    /// Judges what the key has for the next attribute of the queried key.
+    pub(super) fn check(&mut self, attribute: &KeyAttribute, place: KeyPlace) -> Result<(), Error> {
+        self.check.check(attribute, place).map_err(|fault| match fault {
+            KeyError::Missing { .. } => ValidationError::StartKeyInvalid.into(),
+            fault => fault.into(),
+        })
+    }
 }
 
-/// The start key of a query or scan of an index: exactly the attributes of the index's key and of the table's.
-pub(super) fn of_index(keys: &IndexKeyCodec, key: &Item) -> Result<KeyBytes, Error> {
-    keys.encode_start_key(key).map_err(|_misfit| ValidationError::StartKeyInvalid.into())
+/// A start key that is no key of the table, for what is left to be wrong with it.
+pub(super) fn not_a_key(reason: KeyError) -> Error {
+    ValidationError::StartKeyNotAKey { reason }.into()
 }
 
-/// Refuses a start key that the query of an index would not have come to.
-pub(super) fn check_within_index_query(
-    keys: &IndexKeyCodec,
-    key_bytes: &KeyBytes,
-    condition: &IndexKeyCondition,
-    range: &KeyBytesRange,
-) -> Result<(), Error> {
-    if !keys.partition_range(&condition.partition).contains(key_bytes.as_bytes()) {
-        return Err(ValidationError::StartKeyOutsideQuery.into());
+/// Refuses a start key that the query would not have come to, if it is of another partition key
+/// (`is_of_partition`), or if its sort key alone, under whatever partition key it comes with, does not meet the
+/// condition on that (`meets_sort`; `None`: there is none).
+pub(super) fn check_within_query(is_of_partition: bool, meets_sort: Option<bool>) -> Result<(), Error> {
+    match (meets_sort, is_of_partition) {
+        (None | Some(true), true) => Ok(()),
+        (None, false) => Err(ValidationError::StartKeyOutsideQuery.into()),
+        (Some(false), _) => Err(ValidationError::StartKeyOutsideRange.into()),
+        (Some(true), false) => Err(ValidationError::QueryCannotRestart.into()),
     }
-    if !range.contains(key_bytes.as_bytes()) {
-        return Err(ValidationError::StartKeyOutsideRange.into());
-    }
-    Ok(())
 }
 
-/// The start key of a scan.
+/// Judges the attributes of a scan's start key that are of the scanned index's own key.
+pub(super) fn check_of_scan(source: &PageSource, key: &Item) -> Result<(), Error> {
+    let Some(keys) = source.index_keys() else { return Ok(()) };
+    let mut start = JudgedStartKey::new(key, keys.all_attributes().count())?;
+    keys.placed_attributes().try_for_each(|(attribute, place)| start.check(attribute, place))
+}
+
+/// The start key of a scan that passed [`check_of_scan`].
 pub(super) fn of_scan(source: &PageSource, key: &Item) -> Result<KeyBytes, Error> {
-    match source {
-        PageSource::Table(table) => table
-            .keys
-            .encode_key(key)
-            .map_err(|reason: KeyError| ValidationError::StartKeyNotAKey { reason }.into()),
-        PageSource::LocalIndex(_, index) => of_index(&index.keys, key),
-        PageSource::GlobalIndex(_, index) => of_index(&index.keys, key),
-    }
+    let key_bytes = match source.index_keys() {
+        None => source.table().keys.encode_key(key),
+        Some(keys) => keys.encode_start_key(key),
+    };
+    key_bytes.map_err(not_a_key)
 }
 
 /// Refuses a start key of another segment than the scan's, whose hashes are `hashes`.

@@ -39,6 +39,18 @@ pub enum TableStatus {
     Deleting,
 }
 
+impl TableStatus {
+    /// The status of a table that no request is changing: indexes may be on their way.
+    pub(crate) fn of(table: &Table) -> Self {
+        let is_in_the_way = |status| match status {
+            IndexStatus::Active | IndexStatus::Creating { backfilling: true } => false,
+            IndexStatus::Creating { backfilling: false } | IndexStatus::Deleting => true,
+        };
+        let is_changing = table.global_indexes.iter().any(|index| is_in_the_way(index.status));
+        if is_changing { Self::Updating } else { Self::Active }
+    }
+}
+
 /// Makes a table.
 #[derive(Debug, Clone)]
 pub struct CreateTable {
@@ -261,8 +273,21 @@ impl CreateTable {
 }
 
 impl TableDescription {
-    /// Tells a new index as it is before its backfill, which is how DynamoDB answers the request that makes it.
-    pub(crate) fn index_changes_begin(&mut self) {
+    /// Tells the table as it is while changes begin, which is how DynamoDB answers the request for them: new indexes
+    /// are before their backfill, and figures are those of `before` until all is done.
+    pub(crate) fn as_changes_begin(&mut self, before: &Table, now: UnixTime) {
+        let both_provisioned = [self.billing_mode, before.settings.billing_mode]
+            .into_iter()
+            .all(|mode| mode != BillingMode::PayPerRequest);
+        if both_provisioned {
+            self.billing_mode = before.settings.billing_mode;
+            self.decreases_today = before.settings.throughput_history.decreases_today(now);
+            for index in &mut self.global_indexes {
+                if let Some(present) = before.global_index(&index.definition.index_name) {
+                    index.definition.throughput = present.throughput;
+                }
+            }
+        }
         for index in &mut self.global_indexes {
             if let IndexStatus::Creating { backfilling } = &mut index.status {
                 *backfilling = false;

@@ -13,6 +13,9 @@ use crate::{
     error::{Error, ValidationError},
 };
 
+/// No table or index can be given more units a second than these, of reads or of writes.
+pub const CAPACITY_UNITS_MAX: u64 = 1_000_000_000_000;
+
 /// New figures of a table or of a global index; what is not named stays.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct ThroughputChange {
@@ -39,11 +42,13 @@ pub enum MaximumChange {
 }
 
 impl UpdateTable {
+    /// Checks what needs no table.
+    pub(crate) fn validate(&self) -> Result<(), Error> {
+        if self.changes_anything() { Ok(()) } else { Err(ValidationError::NothingToUpdate.into()) }
+    }
+
     /// The table with the settings that this request wants.
     pub(crate) fn apply(&self, table: &Table, now: UnixTime) -> Result<Table, Error> {
-        if !self.changes_anything() {
-            return Err(ValidationError::NothingToUpdate.into());
-        }
         let settings = self.settings_over(&table.settings, now)?;
         let global_indexes = self.indexes_over(table, settings.billing_mode)?;
         Ok(Table { settings, global_indexes, ..Table::clone(table) })
@@ -97,6 +102,10 @@ impl UpdateTable {
                 GlobalIndexChange::Create(_) | GlobalIndexChange::Delete { .. } => None,
             })
         };
+        if updates().any(|(_, throughput)| throughput.provisioned.is_some_and(|units| !units.is_in_bounds()))
+        {
+            return Err(ValidationError::IndexUpdateBlocked.into());
+        }
         if let Some((index_name, _)) = updates().find(|(name, _)| table.global_index(name).is_none()) {
             return Err(ValidationError::IndexNotFound { index_name: index_name.clone() }.into());
         }
@@ -179,6 +188,12 @@ impl MaximumChange {
             Self::Remove => None,
             Self::Set(units) => Some(units),
         }
+    }
+}
+
+impl ProvisionedThroughput {
+    fn is_in_bounds(self) -> bool {
+        self.read_capacity_units.max(self.write_capacity_units) <= CAPACITY_UNITS_MAX
     }
 }
 

@@ -104,8 +104,8 @@ impl UpdatePlan {
     fn check_indexes(&self, present: Option<ItemRef<'_>>, updated: ItemRef<'_>) -> Result<(), Error> {
         let table = &self.place.table;
         match derive::check_updated_index_keys(table, present, updated)? {
-            Err(KeyError::IndexTypeMismatch { .. }) => {
-                return Err(ValidationError::UpdatedIndexKeyType.into());
+            Err(mismatch @ KeyError::IndexTypeMismatch { .. }) => {
+                return Err(ValidationError::UpdatedIndexKeyType { mismatch }.into());
             }
             checked => checked?,
         }

@@ -2,7 +2,7 @@
 
 use std::{future::Future, sync::Arc};
 
-use basalt_runtime::ShardIndex;
+use basalt_runtime::{ShardIndex, join_all};
 use basalt_storage::{PartitionId, PartitionStats};
 
 use super::LocalEngine;
@@ -33,6 +33,7 @@ impl LocalEngine {
 
     /// Changes a table's settings.
     pub async fn update_table(&self, request: UpdateTable) -> Result<TableDescription, Error> {
+        request.validate()?;
         self.on_catalog_shard(|shard| async move { shard.update_table_here(request).await }).await
     }
 
@@ -50,7 +51,7 @@ impl LocalEngine {
     /// Tells what a table is, with its present counts.
     pub async fn describe_table(&self, table_name: &str) -> Result<TableDescription, Error> {
         let table = self.table(table_name)?;
-        self.describe(&table, TableStatus::Active).await
+        self.describe(&table, TableStatus::of(&table)).await
     }
 
     /// Lists the names of tables.
@@ -93,25 +94,22 @@ impl LocalEngine {
             None => table.streams.clone(),
         };
         let changed = Table { streams, ..request.apply(&table, now)? };
-        let Some(index_change) = index_change else {
-            let changed = self.replace_table(changed).await?;
-            return self.describe(&changed, TableStatus::Active).await;
-        };
         let changed = match index_change {
-            OnlineIndexChange::Create(index) => {
+            None => self.replace_table(changed).await?,
+            Some(OnlineIndexChange::Create(index)) => {
                 let writer = self.catalog_writer();
                 let changed = writer.insert_index(&changed, &index, self.shards().count()).await?;
                 self.spread(self.catalog().with(changed.clone())).await?;
                 changed
             }
-            OnlineIndexChange::Delete(index) => {
+            Some(OnlineIndexChange::Delete(index)) => {
                 let going = GlobalIndex { status: IndexStatus::Deleting, ..GlobalIndex::clone(&index) };
                 self.replace_table(changed.with_global_index(going)).await?
             }
         };
         self.follow_index_changes(&changed);
         let mut description = self.describe(&changed, TableStatus::Updating).await?;
-        description.index_changes_begin();
+        description.as_changes_begin(&table, now);
         Ok(description)
     }
 
@@ -235,7 +233,7 @@ impl LocalEngine {
         let numbers_and_ids: Arc<[(u64, PartitionId)]> = numbers_and_ids.collect();
         let counting = self.on_every_shard(move |shard| {
             let numbers_and_ids = Arc::clone(&numbers_and_ids);
-            async move { Ok(shard.count_rows(&numbers_and_ids)) }
+            async move { Ok(shard.count_rows(&numbers_and_ids).await) }
         });
         let mut counts = TableCounts::default();
         for (number, stats) in counting.await?.into_iter().flatten() {
@@ -245,10 +243,12 @@ impl LocalEngine {
     }
 
     /// What this shard holds of the partitions, by the number of the table or index that each belongs to.
-    fn count_rows(&self, numbers_and_ids: &[(u64, PartitionId)]) -> Vec<(u64, PartitionStats)> {
+    async fn count_rows(&self, numbers_and_ids: &[(u64, PartitionId)]) -> Vec<(u64, PartitionStats)> {
         let open =
             numbers_and_ids.iter().filter_map(|(number, id)| Some((*number, self.store().partition(*id)?)));
-        open.map(|(number, partition)| (number, partition.stats())).collect()
+        let counting =
+            open.map(|(number, partition)| async move { (number, partition.settled_stats().await) });
+        join_all(counting).await
     }
 }
 

@@ -298,7 +298,7 @@ fn comparisons(conditions: BTreeMap<String, ConditionInput>) -> Result<Vec<Compa
 const ENTRY_BYTES: usize = 256;
 const ARGUMENT_BYTES: usize = 128;
 
-/// The error that an engine's error is to a client whose update or filter is legacy: two texts are different.
+/// The error that an engine's error is to a client whose update or filter is legacy: three texts are different.
 pub(crate) fn reworded(error: EngineError) -> ApiError {
     match error {
         EngineError::Validation(ValidationError::Update(UpdateError::OperandType)) => {
@@ -307,6 +307,9 @@ pub(crate) fn reworded(error: EngineError) -> ApiError {
         EngineError::Validation(ValidationError::Expression(ExpressionError::Schema(
             SchemaError::FilterOnKey { attribute },
         ))) => ApiError::validation(legacy::messages::query_filter_on_key(&attribute)),
+        EngineError::Validation(ValidationError::UpdatedIndexKeyType { mismatch }) => {
+            ApiError::validation(mismatch.to_string())
+        }
         other => ApiError::from_item_operation(other),
     }
 }

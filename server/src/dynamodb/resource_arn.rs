@@ -16,8 +16,7 @@ pub(super) struct ResourceArn {
 }
 
 impl ResourceArn {
-    /// A text that looks like a resource name. What does not is nobody's resource, so nobody may touch it; a plain
-    /// word is told to be no name at all.
+    /// A text that looks like a resource name. What does not is nobody's resource, so nobody may touch it.
     pub(super) fn of_request(
         text: Option<String>,
         names: &ResourceNames,
@@ -27,12 +26,23 @@ impl ResourceArn {
         if looks_like_arn(&text) {
             return Ok(ResourceArn { text });
         }
-        if !text.is_empty() && !text.contains(':') {
-            return Err(ApiError::validation(messages::invalid_table_arn(&text)));
-        }
         let told = if text.is_empty() { "*" } else { &text };
         let message = messages::not_authorized(&names.account_id, operation, told);
         Err(ApiError::new(Exception::AccessDenied, message))
+    }
+
+    /// As [`ResourceArn::of_request`], for operations that tell a plain word to be no name at all.
+    pub(super) fn of_request_that_names(
+        text: Option<String>,
+        names: &ResourceNames,
+        operation: &str,
+    ) -> Result<ResourceArn, ApiError> {
+        match text {
+            Some(word) if !word.is_empty() && !word.contains(':') => {
+                Err(ApiError::validation(messages::invalid_table_arn(&word)))
+            }
+            text => Self::of_request(text, names, operation),
+        }
     }
 
     /// The table that it names, which must be this account's.
@@ -109,7 +119,7 @@ mod tests {
             ("a:b:c:d:e:f", format!("{denied}a:b:c:d:e:f")),
             ("a:b:c:d:e/f", format!("{denied}a:b:c:d:e/f")),
             ("a:b:c:d:e:f/g", "Invalid TableArn: Invalid ResourceArn provided as input a:b:c:d:e:f/g".into()),
-            ("abcd", "Invalid TableArn: Invalid ResourceArn provided as input abcd".into()),
+            ("abcd", format!("{denied}abcd")),
             (
                 "arn:aws:dynamodb:eu-west-1:123456789012:table/ab",
                 "Invalid TableArn: Invalid ResourceArn provided as input arn:aws:dynamodb:eu-west-1:123456789012:table/ab"
@@ -123,6 +133,9 @@ mod tests {
         for (text, expected) in cases {
             assert_eq!(told(text), expected);
         }
+        let word =
+            ResourceArn::of_request_that_names(Some("abcd".into()), &names(), "TagResource").unwrap_err();
+        assert_eq!(word.message(), "Invalid TableArn: Invalid ResourceArn provided as input abcd");
         let missing = ResourceArn::of_request(None, &names(), "TagResource").unwrap_err();
         assert_eq!(missing.message(), "Invalid TableArn");
     }

@@ -71,3 +71,25 @@ fn what_is_wrong_with_a_request_is_told_before_it_is_throttled_and_its_condition
     let refused = server.call("PutItem", &put.to_string());
     assert_eq!(refused.exception(), "ProvisionedThroughputExceededException");
 }
+
+#[test]
+fn transactions_are_cancelled_where_a_table_has_nothing_left() {
+    let throughput = json!({"ReadCapacityUnits": 1, "WriteCapacityUnits": 1});
+    let server = server_with_table(json!({"ProvisionedThroughput": throughput}));
+    first_refusal(&server);
+    let put = json!({"Put": {"TableName": "people", "Item": {"pk": {"S": "b"}}}});
+    let write = json!({"TransactItems": [put]}).to_string();
+    assert_throttled(&server.call("TransactWriteItems", &write));
+    let get = json!({"Get": {"TableName": "people", "Key": {"pk": {"S": "a"}}}});
+    let read = json!({"TransactItems": [get]}).to_string();
+    let mut answers = (0..TRIES_MAX).map(|_| server.call("TransactGetItems", &read));
+    assert_throttled(
+        &answers.find(|answer| answer.status != 200).expect("reads use up five minutes of capacity"),
+    );
+}
+
+fn assert_throttled(canceled: &Response) {
+    assert_eq!(canceled.exception(), "TransactionCanceledException", "{}", canceled.text());
+    let reason = &canceled.json()["CancellationReasons"][0];
+    assert_eq!(reason["Code"], "ProvisionedThroughputExceeded");
+}

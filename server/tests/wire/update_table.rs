@@ -233,3 +233,37 @@ fn global_indexes_are_made_changed_and_deleted_on_a_live_table() {
     update(&server, json!({"GlobalSecondaryIndexUpdates": [{"Delete": {"IndexName": "by_mail"}}]}));
     wait_for_index(&server, None);
 }
+
+#[test]
+fn a_change_is_answered_as_it_begins() {
+    let server = provisioned();
+    let told = update(&server, json!({"ProvisionedThroughput": units(10, 5)}));
+    assert_eq!(told["TableStatus"], "UPDATING");
+    assert_eq!(told["ProvisionedThroughput"]["ReadCapacityUnits"], 5);
+    assert!(told["ProvisionedThroughput"]["LastIncreaseDateTime"].is_f64(), "{told}");
+    let table = described(&server);
+    assert_eq!(table["TableStatus"], "ACTIVE");
+    assert_eq!(table["ProvisionedThroughput"]["ReadCapacityUnits"], 10);
+}
+
+#[test]
+fn what_is_wrong_with_a_change_alone_is_told_before_its_table_is_looked_for() {
+    let server = TestServer::start();
+    let nothing = refusal(&server, json!({"GlobalSecondaryIndexUpdates": []}));
+    assert!(nothing.starts_with("At least one of ProvisionedThroughput, BillingMode"), "{nothing}");
+    let too_much =
+        json!({"Update": {"IndexName": "by_name", "ProvisionedThroughput": units(1_000_000_000_001, 1)}});
+    let request = with_name(json!({"GlobalSecondaryIndexUpdates": [too_much.clone()]}));
+    assert_eq!(server.call("UpdateTable", &request).exception(), "ResourceNotFoundException");
+    let blocked = refusal(&provisioned(), json!({"GlobalSecondaryIndexUpdates": [too_much]}));
+    assert!(blocked.ends_with("Action Blocked: IndexUpdate"), "{blocked}");
+}
+
+#[test]
+fn two_online_index_changes_at_once_are_too_many_even_of_indexes_that_are_not_there() {
+    let server = provisioned();
+    let delete = |name: &str| json!({"Delete": {"IndexName": name}});
+    let request = with_name(json!({"GlobalSecondaryIndexUpdates": [delete("first"), delete("second")]}));
+    let refused = server.call("UpdateTable", &request);
+    assert_eq!(refused.exception(), "LimitExceededException", "{}", refused.text());
+}

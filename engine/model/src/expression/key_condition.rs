@@ -10,7 +10,7 @@ use super::condition_parser::parse_condition;
 use super::error::{ExpressionError, ExpressionKind, Fault, SchemaError};
 use super::placeholders::Placeholders;
 use crate::index_key::{INDEX_KEY_ATTRIBUTES_MAX, IndexKeyCondition, IndexKeySchema};
-use crate::key::{KeyAttribute, KeySchema, KeyValue, SortCondition};
+use crate::key::{KeyAttribute, KeyPlace, KeySchema, KeyValue, SortCondition};
 
 /// Conditions that a query of a table may have: on the partition key and on the sort key.
 pub const TABLE_CONDITIONS_MAX: usize = 2;
@@ -104,50 +104,70 @@ impl KeyConditions {
 
     /// Fits the conditions to the key of an index: all attributes of the partition key are compared by `=`, those of
     /// the sort key from the first on without a gap, and all of them but the last by `=` too.
-    pub fn bind_index(&self, schema: &IndexKeySchema) -> Result<IndexKeyCondition, SchemaError> {
+    ///
+    /// `before` is asked about each attribute of the key, just before the condition on it is looked at.
+    pub fn bind_index<E: From<SchemaError>>(
+        &self,
+        schema: &IndexKeySchema,
+        mut before: impl FnMut(&KeyAttribute, KeyPlace) -> Result<(), E>,
+    ) -> Result<IndexKeyCondition, E> {
         if schema.attributes().count() <= TABLE_CONDITIONS_MAX {
             self.check_count_of_table()?;
         }
-        if schema.sort.is_empty() && self.0.len() > schema.partition.len() {
-            return Err(SchemaError::KeyConditionUnsupported);
-        }
-        let equal = |attribute: &KeyAttribute| {
-            let test = self.test_of(attribute).ok_or_else(|| missing(attribute))?;
-            match sort_condition(test, attribute)? {
-                SortCondition::Equal(value) => Ok(value),
-                _ => Err(SchemaError::KeyConditionUnsupported),
+        let mut partition = Vec::with_capacity(schema.partition.len());
+        for attribute in &schema.partition {
+            before(attribute, KeyPlace::Partition)?;
+            if schema.sort.is_empty() && self.0.len() > schema.partition.len() {
+                return Err(SchemaError::KeyConditionUnsupported.into());
             }
-        };
-        let partition: Vec<KeyValue> = schema.partition.iter().map(equal).collect::<Result<_, _>>()?;
+            partition.push(self.equal_value(attribute)?);
+        }
         let sort_count = self.0.len() - partition.len();
         if sort_count > schema.sort.len() {
-            return Err(SchemaError::KeyConditionUnsupported);
+            return Err(SchemaError::KeyConditionUnsupported.into());
         }
-        let (used, _) = schema.sort.split_at(sort_count);
-        let Some((last, before)) = used.split_last() else {
-            return Ok(IndexKeyCondition { partition, sort_prefix: Vec::new(), sort: None });
-        };
-        let sort_prefix = before.iter().map(equal).collect::<Result<_, _>>()?;
-        let test = self.test_of(last).ok_or_else(|| missing(last))?;
-        Ok(IndexKeyCondition { partition, sort_prefix, sort: Some(sort_condition(test, last)?) })
+        let (mut sort_prefix, mut sort) = (Vec::new(), None);
+        for (attribute, position) in schema.sort.iter().zip(1..) {
+            before(attribute, KeyPlace::Sort)?;
+            if position < sort_count {
+                sort_prefix.push(self.equal_value(attribute)?);
+            } else if position == sort_count {
+                let test = self.test_of(attribute).ok_or_else(|| missing(attribute))?;
+                sort = Some(sort_condition(test, attribute)?);
+            }
+        }
+        Ok(IndexKeyCondition { partition, sort_prefix, sort })
     }
 
     /// Fits the conditions to the key of a table.
-    pub fn bind(&self, schema: &KeySchema) -> Result<KeyCondition, SchemaError> {
+    ///
+    /// `before` is asked about each attribute of the key, just before the condition on it is looked at.
+    pub fn bind<E: From<SchemaError>>(
+        &self,
+        schema: &KeySchema,
+        mut before: impl FnMut(&KeyAttribute, KeyPlace) -> Result<(), E>,
+    ) -> Result<KeyCondition, E> {
         self.check_count_of_table()?;
+        before(&schema.partition, KeyPlace::Partition)?;
         if schema.sort.is_none() && self.0.len() > 1 {
-            return Err(SchemaError::KeyConditionUnsupported);
+            return Err(SchemaError::KeyConditionUnsupported.into());
         }
-        let test = self.test_of(&schema.partition).ok_or_else(|| missing(&schema.partition))?;
-        let partition = match sort_condition(test, &schema.partition)? {
-            SortCondition::Equal(value) => value,
-            _ => return Err(SchemaError::KeyConditionUnsupported),
-        };
-        let sort = match &schema.sort {
-            Some(attribute) => self.bind_sort(attribute)?,
-            None => None,
-        };
+        let partition = self.equal_value(&schema.partition)?;
+        let mut sort = None;
+        if let Some(attribute) = &schema.sort {
+            before(attribute, KeyPlace::Sort)?;
+            sort = self.bind_sort(attribute)?;
+        }
         Ok(KeyCondition { partition, sort })
+    }
+
+    /// The value that an attribute is compared with by `=`.
+    fn equal_value(&self, attribute: &KeyAttribute) -> Result<KeyValue, SchemaError> {
+        let test = self.test_of(attribute).ok_or_else(|| missing(attribute))?;
+        match sort_condition(test, attribute)? {
+            SortCondition::Equal(value) => Ok(value),
+            _ => Err(SchemaError::KeyConditionUnsupported),
+        }
     }
 
     fn bind_sort(&self, attribute: &KeyAttribute) -> Result<Option<SortCondition>, SchemaError> {

@@ -1,8 +1,9 @@
 //! Key conditions: the shape they must have and how they fit a schema.
 
-use basalt_model::expression::{KeyCondition, Placeholders, parse_key_condition};
+use basalt_model::expression::{KeyCondition, Placeholders, SchemaError, parse_key_condition};
 use basalt_model::{
-    IndexKeyCondition, IndexKeySchema, KeyAttribute, KeySchema, KeyValue, ScalarKind, SortCondition, Value,
+    IndexKeyCondition, IndexKeySchema, KeyAttribute, KeyPlace, KeySchema, KeyValue, ScalarKind,
+    SortCondition, Value,
 };
 
 use crate::support::{b, l, n, number, placeholders, s};
@@ -15,11 +16,16 @@ fn schema(sort: Option<KeyAttribute>) -> KeySchema {
     KeySchema { partition: key("pk", ScalarKind::S), sort }
 }
 
+/// For queries without a start key, which would be judged in turn with the conditions.
+fn no_start_key(_attribute: &KeyAttribute, _place: KeyPlace) -> Result<(), SchemaError> {
+    Ok(())
+}
+
 fn bind(text: &str, values: &[(&str, Value)], schema: &KeySchema) -> Result<KeyCondition, String> {
     let expression =
         parse_key_condition(text, &mut placeholders(&[], values)).map_err(|error| error.to_string())?;
     let conditions = expression.conditions().map_err(|error| error.to_string())?;
-    conditions.bind(schema).map_err(|error| error.to_string())
+    conditions.bind(schema, no_start_key).map_err(|error| error.to_string())
 }
 
 /// The text with which the shape of a key condition, which parses, is refused.
@@ -141,7 +147,7 @@ fn bind_index(text: &str, schema: &IndexKeySchema) -> Result<IndexKeyCondition, 
     let values = [(":x", s("x")), (":y", s("y"))];
     let used: Vec<(&str, Value)> = values.into_iter().filter(|(name, _)| text.contains(name)).collect();
     let expression = parse_key_condition(text, &mut placeholders(&[], &used)).unwrap();
-    expression.conditions().unwrap().bind_index(schema).map_err(|error| error.to_string())
+    expression.conditions().unwrap().bind_index(schema, no_start_key).map_err(|error| error.to_string())
 }
 
 #[test]

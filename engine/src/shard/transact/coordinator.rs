@@ -76,12 +76,25 @@ impl LocalEngine {
                 Claim::Mismatch => return Err(Error::IdempotentParameterMismatch),
                 Claim::Full => return Err(Error::Overloaded),
                 Claim::Ended(place) => match self.read_token(place, &token).await? {
-                    Some(row) => return Ok(replay(&plan, &row)),
+                    Some(row) => return Ok(self.answer_again(&plan, &row)),
                     // The table that it was kept with is gone, and what the transaction did there.
                     None => self.release_token(hash).await?,
                 },
             }
         }
+    }
+
+    /// The answer to a request that has run: charged as reads of the images that it was charged for.
+    fn answer_again(&self, plan: &TransactWritePlan, row: &TokenRow) -> TransactWriteOutput {
+        let actions = plan.actions.iter().zip(&row.image_bytes).map(|(action, &bytes)| {
+            let table = &action.place().table;
+            let bytes = usize::try_from(bytes).unwrap_or(usize::MAX);
+            let units = CapacityUnits::for_read(bytes, Consistency::Transactional);
+            let capacity = ConsumedCapacity::of_table(units);
+            self.charge_read(table, &capacity);
+            ActionOutput { table_name: table.name.to_string(), capacity, item_collection: None }
+        });
+        TransactWriteOutput { is_replay: true, actions: actions.collect() }
     }
 
     async fn run_claimed(
@@ -244,18 +257,4 @@ fn all_or_error(
 fn answer(reports: Vec<ActionReport>) -> TransactWriteOutput {
     let actions = reports.into_iter().map(|report| report.output).collect();
     TransactWriteOutput { is_replay: false, actions }
-}
-
-/// The answer to a request that has run: charged as reads of the images that it was charged for.
-fn replay(plan: &TransactWritePlan, row: &TokenRow) -> TransactWriteOutput {
-    let actions = plan.actions.iter().zip(&row.image_bytes).map(|(action, &bytes)| {
-        let bytes = usize::try_from(bytes).unwrap_or(usize::MAX);
-        let units = CapacityUnits::for_read(bytes, Consistency::Transactional);
-        ActionOutput {
-            table_name: action.place().table.name.to_string(),
-            capacity: ConsumedCapacity::of_table(units),
-            item_collection: None,
-        }
-    });
-    TransactWriteOutput { is_replay: true, actions: actions.collect() }
 }

@@ -155,7 +155,12 @@ impl LocalEngine {
             Err(reason) => return Ok(Err(reason.into())),
         };
         let change = ItemChange { table: &table, key, old: present, new, cause: Cause::Client };
-        let report = match writer.change(&change)? {
+        let changed = writer.change(&change)?;
+        let admitted = changed.and_then(|report| {
+            self.admit_index_writes(&table, &report.capacity)?;
+            Ok(report)
+        });
+        let report = match admitted {
             Ok(report) => report,
             Err(error) => return Ok(Err(error)),
         };

@@ -11,6 +11,7 @@ use basalt_runtime::{ShardIndex, join_all, sometimes};
 use basalt_storage::{HybridTime, Partition, View};
 
 use crate::{
+    catalog::Table,
     error::{Error, ValidationError},
     operation::{GetItemOutput, size_bytes},
     shard::{LocalEngine, items::item_of},
@@ -49,6 +50,24 @@ impl LocalEngine {
     /// Reads several items as of one moment.
     pub async fn transact_get(&self, request: TransactGet) -> Result<TransactGetOutput, Error> {
         let reads = request.plan(&self.catalog())?;
+        let tables: Vec<Arc<Table>> = reads.iter().map(|read| Arc::clone(&read.plan.place.table)).collect();
+        self.admit_reads(&tables)?;
+        let output = self.read_together(reads).await?;
+        for (table, read) in tables.iter().zip(&output.reads) {
+            self.charge_read(table, &read.capacity);
+        }
+        Ok(output)
+    }
+
+    /// Whether reads of these tables, in the order of the request, may begin.
+    fn admit_reads(&self, tables: &[Arc<Table>]) -> Result<(), Error> {
+        let held_back = tables.iter().enumerate();
+        let held_back = held_back.filter_map(|(at, table)| Some((at, self.admit_read(table, None).err()?)));
+        let reasons: Vec<(usize, Error)> = held_back.collect();
+        if reasons.is_empty() { Ok(()) } else { Err(Error::canceled(tables.len(), reasons)) }
+    }
+
+    async fn read_together(&self, reads: Vec<PlannedRead>) -> Result<TransactGetOutput, Error> {
         let count = reads.len();
         let mut parts: BTreeMap<ShardIndex, Vec<PlannedRead>> = BTreeMap::new();
         for read in reads {

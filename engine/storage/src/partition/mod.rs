@@ -26,7 +26,7 @@ use crate::{
     error::StorageError,
     ids::{EntryIndex, HybridTime, PartitionId},
     overlay::OverlayEntry,
-    store::{Shard, TERM},
+    store::{Shard, TERM, apply_through},
     view::View,
     wal::{EntryEffects, Ticket},
 };
@@ -141,7 +141,15 @@ impl Partition {
         self.state.last_delete(tag)
     }
 
-    /// Counts of this partition.
+    /// Counts of this partition with every entry that is committed by now: the tree is brought up to them first.
+    /// Where it can take none, because its device is full, the counts are of what it has.
+    pub async fn settled_stats(&self) -> PartitionStats {
+        self.shard.advance_committed();
+        apply_through(&self.shard, &self.state, self.state.committed()).await;
+        self.state.stats()
+    }
+
+    /// Counts of this partition; of its rows only those that the tree has taken.
     pub fn stats(&self) -> PartitionStats {
         self.state.stats()
     }

@@ -6,7 +6,9 @@
 use std::rc::Rc;
 
 use super::Shard;
-use crate::{btree::Change, error::StorageError, overlay::ApplyBatch, partition::PartitionState};
+use crate::{
+    btree::Change, error::StorageError, ids::EntryIndex, overlay::ApplyBatch, partition::PartitionState,
+};
 
 /// Keys of one batch: what may be pinned at once for one partition.
 pub(super) const BATCH_KEYS_MAX: usize = 128;
@@ -28,8 +30,14 @@ pub(super) async fn apply_forever(shard: Rc<Shard>) {
 /// Brings `state`'s tree up to its committed index. A damaged partition is fenced and keeps its entries.
 pub(super) async fn apply_committed(shard: &Shard, state: &PartitionState) {
     state.mark_queued(false);
-    let _turn = state.applying().acquire(1).await;
-    if let Err(error) = apply_batches(shard, state).await {
+    if let Err(error) = apply_while(shard, state, || true).await {
+        keep_entries(shard, state, error);
+    }
+}
+
+/// Brings `state`'s tree up to `wanted`, a committed entry, if it can take what there is.
+pub(crate) async fn apply_through(shard: &Shard, state: &PartitionState, wanted: EntryIndex) {
+    if let Err(error) = apply_while(shard, state, || state.applied() < wanted).await {
         keep_entries(shard, state, error);
     }
 }
@@ -41,14 +49,23 @@ pub(super) fn keep_entries(shard: &Shard, state: &PartitionState, error: Storage
     tracing::warn!(partition = state.spec().id.get(), %error, "entries wait in the log");
 }
 
-async fn apply_batches(shard: &Shard, state: &PartitionState) -> Result<(), StorageError> {
-    while state.is_serving()
-        && let Some(batch) = state.next_batch(BATCH_KEYS_MAX, BATCH_BYTES_MAX)
-    {
+/// Applies batches as long as there are any and `goes_on` says so. Each has a turn of its own, so that nobody who waits
+/// for one entry waits for the end of a steady load.
+async fn apply_while(
+    shard: &Shard,
+    state: &PartitionState,
+    goes_on: impl Fn() -> bool,
+) -> Result<(), StorageError> {
+    loop {
+        let turn = state.applying().acquire(1).await;
+        if !state.is_serving() || !goes_on() {
+            return Ok(());
+        }
+        let Some(batch) = state.next_batch(BATCH_KEYS_MAX, BATCH_BYTES_MAX) else { return Ok(()) };
         apply_batch(shard, state, &batch).await?;
+        drop(turn);
         shard.handle.yield_now().await;
     }
-    Ok(())
 }
 
 async fn apply_batch(shard: &Shard, state: &PartitionState, batch: &ApplyBatch) -> Result<(), StorageError> {

@@ -15,6 +15,7 @@ mod replay;
 mod snapshot;
 mod start;
 
+pub(crate) use self::apply::apply_through;
 pub(crate) use log_release::{LogNeed, LogNeeds};
 pub use replay::ReplayReport;
 pub use snapshot::{ShardSnapshot, SnapshotContent, SnapshotFile};

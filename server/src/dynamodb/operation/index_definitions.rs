@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use basalt_engine::model::KeySchema;
 use basalt_engine::{
     BillingMode, GlobalIndexDefinition, IndexProjection, IndexThroughput, LocalIndexDefinition,
-    ProvisionedThroughput, WarmThroughput,
+    WarmThroughput,
 };
 
 use super::key_schema::{Definitions, Elements, KEY_ELEMENTS_MAX, KEY_NAME_LENGTH, PairsInput};
@@ -288,8 +288,7 @@ impl CheckedIndex {
                 return refuse(messages::index_capacity_missing(&self.index_name));
             }
             (BillingMode::Provisioned { .. }, Some(throughput)) => {
-                let (read_capacity_units, write_capacity_units) = throughput.of_index(&self.index_name)?;
-                Some(ProvisionedThroughput { read_capacity_units, write_capacity_units })
+                Some(throughput.of_index(&self.index_name)?)
             }
         };
         let warm_throughput = self.warm.as_ref().map(UnitsInput::warm_throughput).unwrap_or_default();

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use basalt_engine::{BillingMode, GlobalIndexChange, ProvisionedThroughput, ThroughputChange};
+use basalt_engine::{BillingMode, GlobalIndexChange, ThroughputChange};
 
 use super::index_definitions::{CheckedIndex, IndexInput};
 use super::key_schema::Definitions;
@@ -185,10 +185,7 @@ impl CheckedIndexUpdates {
                 Ok(GlobalIndexChange::Create(index.global_definition(billing, defined)?))
             }
             CheckedIndexUpdate::Update { index_name, throughput, figures } => {
-                let units = throughput.map(|units| units.of_index(&index_name)).transpose()?;
-                let provisioned = units.map(|(read_capacity_units, write_capacity_units)| {
-                    ProvisionedThroughput { read_capacity_units, write_capacity_units }
-                });
+                let provisioned = throughput.map(Throughput::unbounded);
                 let throughput = ThroughputChange { provisioned, ..figures };
                 Ok(GlobalIndexChange::Update { index_name, throughput })
             }

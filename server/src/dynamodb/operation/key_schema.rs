@@ -140,13 +140,14 @@ impl Elements {
         let attributes = self.attributes(definitions)?;
         self.check_pair()?;
         let mut attributes = attributes.into_iter();
-        if let Some(hash) = attributes.next()
-            && hash.name != table.partition.name
-        {
+        let (Some(hash), Some(range)) = (attributes.next(), attributes.next()) else {
+            return refuse(messages::index_without_range_key(index_name));
+        };
+        if hash.name != table.partition.name {
             let text = messages::other_hash_key_of_index(index_name, &hash.name, &table.partition.name);
             return refuse(text);
         }
-        attributes.next().map_or_else(|| refuse(messages::index_without_range_key(index_name)), Ok)
+        Ok(range)
     }
 
     /// The key of a global index: up to four attributes of either type, those of the partition key first.

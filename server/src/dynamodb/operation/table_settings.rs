@@ -1,8 +1,8 @@
 //! The settings that CreateTable and UpdateTable share, and the members that Basalt does not honour yet.
 
 use basalt_engine::{
-    BillingMode, DeletionProtection, MaximumChange, OnDemandMaximum, ProvisionedThroughput, TableClass,
-    ThroughputChange,
+    BillingMode, CAPACITY_UNITS_MAX, DeletionProtection, MaximumChange, OnDemandMaximum,
+    ProvisionedThroughput, TableClass, ThroughputChange,
 };
 
 use super::stream_specification::{StreamSpecification, StreamSpecificationInput};
@@ -17,9 +17,6 @@ const TABLE_CLASSES: Enumeration<TableClass> = Enumeration(&[
     ("STANDARD", TableClass::Standard),
     ("STANDARD_INFREQUENT_ACCESS", TableClass::StandardInfrequentAccess),
 ]);
-/// More capacity than this is out of bounds.
-const CAPACITY_UNITS_MAX: i64 = 1_000_000_000_000;
-
 /// Members that change what a table is and that the engine does not keep yet.
 const UNSUPPORTED: [&str; 10] = [
     "VectorIndexes",
@@ -202,14 +199,25 @@ impl Throughput {
         Ok(self.units()?.into())
     }
 
-    /// The figures of an index, reads and writes, which must be in bounds.
-    pub(super) fn of_index(self, index_name: &str) -> Result<(u64, u64), ApiError> {
+    /// The figures of a new index, which must be in bounds.
+    pub(super) fn of_index(self, index_name: &str) -> Result<ProvisionedThroughput, ApiError> {
         let units = |units: i64, name: &str| {
             in_bounds(units).ok_or_else(|| {
                 ApiError::validation(messages::index_capacity_out_of_bounds(units, name, index_name))
             })
         };
-        Ok((units(self.read, "ReadCapacityUnits")?, units(self.write, "WriteCapacityUnits")?))
+        Ok(ProvisionedThroughput {
+            read_capacity_units: units(self.read, "ReadCapacityUnits")?,
+            write_capacity_units: units(self.write, "WriteCapacityUnits")?,
+        })
+    }
+
+    /// The figures as they are asked for; whether they are in bounds is told once the table is known.
+    pub(super) fn unbounded(self) -> ProvisionedThroughput {
+        ProvisionedThroughput {
+            read_capacity_units: self.read.unsigned_abs(),
+            write_capacity_units: self.write.unsigned_abs(),
+        }
     }
 }
 
@@ -218,7 +226,7 @@ fn capacity_units(units: i64, member: &str) -> Result<u64, ApiError> {
 }
 
 fn in_bounds(units: i64) -> Option<u64> {
-    u64::try_from(units).ok().filter(|_| units <= CAPACITY_UNITS_MAX)
+    u64::try_from(units).ok().filter(|units| *units <= CAPACITY_UNITS_MAX)
 }
 
 fn read_units(

@@ -32,7 +32,7 @@ impl Operation for TagResourceInput {
     }
 
     async fn run(self, api: &Api) -> Result<Vec<u8>, ApiError> {
-        let resource = ResourceArn::of_request(self.resource_arn, &api.names, "TagResource")?;
+        let resource = ResourceArn::of_request_that_names(self.resource_arn, &api.names, "TagResource")?;
         let mut constraints = Constraints::default();
         constraints.required("tags", &self.tags);
         let put = self.tags.unwrap_or_default().check(&mut constraints);
