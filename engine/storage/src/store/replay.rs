@@ -51,7 +51,7 @@ impl ShardStore {
         while !streams.is_empty() {
             streams = replay.read_round(streams, &mut progress).await?;
         }
-        Ok(replay.finish())
+        Ok(replay.finish().await)
     }
 
     /// Brings the catalog's entries into memory, as judging kept them: the log is not read again for them.
@@ -73,7 +73,7 @@ impl ShardStore {
             }
             replay.make_room().await;
         }
-        Ok(replay.finish())
+        Ok(replay.finish().await)
     }
 }
 
@@ -226,8 +226,8 @@ impl<'a> Replay<'a> {
     }
 
     /// What is left goes to the overlays, and from there to the trees while the shard serves.
-    fn finish(self) -> ReplayReport {
-        self.shard.keep_in_overlays(&self.backlog, |_any| true);
+    async fn finish(self) -> ReplayReport {
+        self.shard.keep_in_overlays(&self.backlog, |_any| true).await;
         self.report
     }
 }
@@ -253,7 +253,7 @@ impl Shard {
                 Err(error) => keep_entries(self, state, error),
             }
         }
-        self.keep_in_overlays(backlog, |partition| partition == rows.partition);
+        self.keep_in_overlays(backlog, |partition| partition == rows.partition).await;
     }
 
     async fn apply_sorted(
@@ -272,7 +272,7 @@ impl Shard {
         Ok(())
     }
 
-    fn keep_in_overlays(&self, backlog: &Backlog, is_wanted: impl Fn(PartitionId) -> bool) {
+    async fn keep_in_overlays(&self, backlog: &Backlog, is_wanted: impl Fn(PartitionId) -> bool) {
         for (partition, entry) in backlog.entries(is_wanted) {
             let Some(state) = self.state_of(partition) else { continue };
             if state.is_serving() {
@@ -281,6 +281,7 @@ impl Shard {
                 // A closed partition's entries wait in the log.
                 state.advance_applied(entry.index);
             }
+            self.handle.yield_if_due().await;
         }
     }
 }

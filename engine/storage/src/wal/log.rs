@@ -198,7 +198,7 @@ impl Wal {
     async fn cut_is_durable(&self, judged: &StreamLog) -> Result<(), StorageError> {
         let log = &self.log;
         let durable = self.durable(Ticket { frame: judged.next_frame, lsn: Lsn::default() });
-        let exhausted = log.progress.wait_until(|| log.spares.are_exhausted());
+        let exhausted = log.progress.wait_until(|| log.spares.are_awaited_in_vain());
         match race(durable, exhausted).await {
             Either::Left(outcome) => outcome,
             Either::Right(()) => Err(StorageError::Full { path: log.directory.clone() }),

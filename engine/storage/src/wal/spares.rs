@@ -139,6 +139,11 @@ impl Spares {
         self.lacks_space.get() && self.ready.borrow().is_empty()
     }
 
+    /// Whether the writer waits for a file that the device has no space for.
+    pub(super) fn are_awaited_in_vain(&self) -> bool {
+        self.lacks_space.get() && self.awaited_bytes.get().is_some()
+    }
+
     /// Lets the preparing task look whether the log is closed.
     pub(super) fn wake(&self) {
         self.wanted.notify_all();
