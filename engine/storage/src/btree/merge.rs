@@ -1,6 +1,9 @@
 //! Joining siblings: after deletes, and before a checkpoint writes them.
 
-use basalt_format::{extent::ExtentKind, page::PageView};
+use basalt_format::{
+    extent::ExtentKind,
+    page::{PAGE_HEADER_BYTES, PageView},
+};
 
 use super::{
     Editor,
@@ -76,13 +79,16 @@ impl Editor<'_> {
 
     /// Replaces the children at `left` and right of it by one, if that has at most `bytes_max` bytes.
     fn try_merge(&mut self, parent: BufferRef, left: usize, bytes_max: usize) -> bool {
-        let Some(children) = self.children(parent, left, 2) else { return false };
+        let Some(sparse) = self.sparse_children(parent, left, 2) else { return false };
+        // A page with nothing to find or choose in it goes, even if very long fences make its sibling too large.
+        let limit = if sparse.has_void { VOID_MERGE_BYTES_MAX } else { bytes_max };
+        if sparse.cell_bytes > limit {
+            return false;
+        }
+        let children = self.children(parent, left, 2);
         let pages: Vec<PageView<'_>> =
             children.iter().map(|child| PageView::of_built(&child.content)).collect();
         let entries = self.entries_of(&pages);
-        // A page with nothing to find or choose in it goes, even if very long fences make its sibling too large.
-        let is_void = |page: &PageView<'_>| page.slot_count() <= usize::from(!page.is_leaf());
-        let limit = if pages.iter().any(is_void) { VOID_MERGE_BYTES_MAX } else { bytes_max };
         if entries.content_bytes() > limit {
             return false;
         }
@@ -98,7 +104,10 @@ impl Editor<'_> {
 
     /// Replaces three dirty children from `first` on by two, if they fit and the parent has room for any separator.
     fn try_spread(&mut self, parent: BufferRef, first: usize, bytes_max: usize) -> bool {
-        let Some(children) = self.children(parent, first, 3) else { return false };
+        if self.sparse_children(parent, first, 3).is_none_or(|sparse| sparse.cell_bytes > 2 * bytes_max) {
+            return false;
+        }
+        let children = self.children(parent, first, 3);
         let pages: Vec<PageView<'_>> =
             children.iter().map(|child| PageView::of_built(&child.content)).collect();
         let entries = self.entries_of(&pages);
@@ -156,16 +165,28 @@ impl Editor<'_> {
         entries
     }
 
-    /// Copies of `count` neighbouring children; `None` if there are fewer or not all are in memory.
-    fn children(&self, parent: BufferRef, first: usize, count: usize) -> Option<Vec<Child>> {
+    /// What `count` neighbouring children hold, seen without copying them; `None` if there are fewer or not all are in
+    /// memory.
+    fn sparse_children(&self, parent: BufferRef, first: usize, count: usize) -> Option<SparseChildren> {
         let view = self.view(parent);
         if first + count > view.slot_count() {
             return None;
         }
+        let mut sparse = SparseChildren { cell_bytes: 0, has_void: false };
+        for slot in first..first + count {
+            let child = self.view(self.walk().find(PageName::decode(view.child(slot))).ok()?);
+            sparse.cell_bytes += cell_bytes(child);
+            sparse.has_void |= child.slot_count() <= usize::from(!child.is_leaf());
+        }
+        Some(sparse)
+    }
+
+    /// Copies of `count` neighbouring children, which are there and in memory.
+    fn children(&self, parent: BufferRef, first: usize, count: usize) -> Vec<Child> {
+        let view = self.view(parent);
         let child = |slot| {
             let name = PageName::decode(view.child(slot));
-            let buffer = self.walk().find(name).ok()?;
-            Some(Child { name, content: self.pool.get(buffer).content().into() })
+            Child { name, content: self.pool.get(self.resident(name)).content().into() }
         };
         (first..first + count).map(child).collect()
     }
@@ -180,6 +201,19 @@ impl Editor<'_> {
 struct Child {
     name: PageName,
     content: Box<[u8]>,
+}
+
+/// What some neighbouring pages hold together.
+struct SparseChildren {
+    /// Bytes of their cells: a page that takes all of them is larger, for its header, its fences and a shorter prefix.
+    cell_bytes: usize,
+    /// One of them has nothing to find or choose in it.
+    has_void: bool,
+}
+
+fn cell_bytes(page: PageView<'_>) -> usize {
+    let fences = page.lower_fence().len() + page.upper_fence().map_or(0, <[u8]>::len);
+    squeezed_bytes(page) - PAGE_HEADER_BYTES - fences
 }
 
 impl Walk<'_> {
