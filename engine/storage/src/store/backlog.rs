@@ -6,12 +6,13 @@
 //!
 //! Knows no file, no tree and no partition but by its id.
 
-use std::{ops::Range, rc::Rc};
+use std::{cmp::Ordering, ops::Range, rc::Rc};
 
 use basalt_format::{
     DecodeError,
     wal::{Effect, Effects},
 };
+use basalt_runtime::Handle;
 
 use crate::{
     btree::Change,
@@ -53,7 +54,11 @@ struct BacklogRow {
     value: Option<Range<usize>>,
 }
 
+/// Rows that are sorted, or joined, in one step: some hundred microseconds.
+const ROWS_PER_STEP: usize = 2048;
+
 /// What a row is sorted by: its partition, the start of its key as a number, and its place in `rows`.
+#[derive(Debug, Clone, Copy)]
 struct SortKey {
     partition: PartitionId,
     head: u64,
@@ -88,10 +93,13 @@ impl Backlog {
         Ok(())
     }
 
-    /// The rows as the last entry of each partition left them, by partition.
-    pub(super) fn sorted(&self) -> Vec<SortedRows<'_>> {
+    /// The rows as the last entry of each partition left them, by partition. Other tasks run meanwhile.
+    pub(super) async fn sorted(&self, handle: &Handle) -> Vec<SortedRows<'_>> {
         let mut sorted: Vec<SortedRows<'_>> = Vec::new();
-        for row in self.in_key_order() {
+        for (place, row) in self.in_key_order(handle).await.enumerate() {
+            if place.is_multiple_of(ROWS_PER_STEP) {
+                handle.yield_if_due().await;
+            }
             let partition = self.partition_of(row);
             if sorted.last().is_none_or(|rows| rows.partition != partition) {
                 sorted.push(SortedRows { partition, through: EntryIndex::default(), changes: Vec::new() });
@@ -139,22 +147,61 @@ impl Backlog {
         start..self.bytes.len()
     }
 
-    fn in_key_order(&self) -> impl Iterator<Item = &BacklogRow> {
-        let keys = self.rows.iter().enumerate();
-        let mut keys: Vec<SortKey> = keys
-            .map(|(row, found)| SortKey {
-                partition: self.partition_of(found),
-                head: head_of(self.key(found)),
-                row,
-            })
-            .collect();
-        keys.sort_unstable_by(|left, right| {
-            let heads = (left.partition, left.head).cmp(&(right.partition, right.head));
-            heads
-                .then_with(|| self.key(&self.rows[left.row]).cmp(self.key(&self.rows[right.row])))
-                .then_with(|| left.row.cmp(&right.row))
-        });
+    /// Sorts in runs of one step each, and joins these two by two.
+    async fn in_key_order(&self, handle: &Handle) -> impl Iterator<Item = &BacklogRow> {
+        let mut keys = Vec::with_capacity(self.rows.len());
+        for rows in self.rows.chunks(ROWS_PER_STEP) {
+            let first = keys.len();
+            keys.extend(rows.iter().enumerate().map(|(place, row)| self.sort_key(row, first + place)));
+            keys[first..].sort_unstable_by(|left, right| self.order(left, right));
+            handle.yield_if_due().await;
+        }
+        let mut run_length = ROWS_PER_STEP;
+        while run_length < keys.len() {
+            let mut joined = Vec::with_capacity(keys.len());
+            for pair in keys.chunks(2 * run_length) {
+                let (left, right) = pair.split_at(run_length.min(pair.len()));
+                self.join(left, right, &mut joined, handle).await;
+            }
+            keys = joined;
+            run_length *= 2;
+        }
         keys.into_iter().map(|key| &self.rows[key.row])
+    }
+
+    /// Appends two sorted runs to `joined`, as one.
+    async fn join(
+        &self,
+        mut left: &[SortKey],
+        mut right: &[SortKey],
+        joined: &mut Vec<SortKey>,
+        handle: &Handle,
+    ) {
+        while let (Some(first), Some(second)) = (left.first(), right.first()) {
+            if self.order(first, second).is_le() {
+                joined.push(*first);
+                left = &left[1..];
+            } else {
+                joined.push(*second);
+                right = &right[1..];
+            }
+            if joined.len().is_multiple_of(ROWS_PER_STEP) {
+                handle.yield_if_due().await;
+            }
+        }
+        joined.extend_from_slice(left);
+        joined.extend_from_slice(right);
+    }
+
+    fn sort_key(&self, row: &BacklogRow, place: usize) -> SortKey {
+        SortKey { partition: self.partition_of(row), head: head_of(self.key(row)), row: place }
+    }
+
+    fn order(&self, left: &SortKey, right: &SortKey) -> Ordering {
+        let heads = (left.partition, left.head).cmp(&(right.partition, right.head));
+        heads
+            .then_with(|| self.key(&self.rows[left.row]).cmp(self.key(&self.rows[right.row])))
+            .then_with(|| left.row.cmp(&right.row))
     }
 
     fn partition_of(&self, row: &BacklogRow) -> PartitionId {
@@ -198,6 +245,10 @@ fn head_of(key: &[u8]) -> u64 {
 mod tests {
     use std::collections::BTreeMap;
 
+    use basalt_runtime::{
+        ShardIndex,
+        sim::{Disk, SimOptions, Simulation},
+    };
     use proptest::prelude::*;
 
     use super::*;
@@ -238,6 +289,32 @@ mod tests {
         backlog
     }
 
+    /// Runs `look` on the sorted rows.
+    fn with_sorted<T: 'static>(backlog: Backlog, look: impl FnOnce(Vec<SortedRows<'_>>) -> T + 'static) -> T {
+        const SHARD: ShardIndex = ShardIndex(0);
+        let mut simulation = Simulation::new(SimOptions::new(1), Disk::new());
+        let handle = simulation.handle(SHARD);
+        let looking = async move { look(backlog.sorted(&handle).await) };
+        simulation.run_until(SHARD, looking).expect("sorting comes to an end")
+    }
+
+    /// The rows found, and for each partition the last entry; ascending keys are seen to.
+    fn looked_at(sorted: Vec<SortedRows<'_>>) -> (Model, BTreeMap<u64, u64>) {
+        let (mut found, mut through) = (Model::new(), BTreeMap::new());
+        for rows in sorted {
+            assert!(rows.changes.is_sorted_by(|left, right| left.0 < right.0));
+            through.insert(rows.partition.get(), rows.through.get());
+            for (key, change) in &rows.changes {
+                let value = match change {
+                    Change::Put { value, .. } => Some(value.to_vec()),
+                    Change::Delete => None,
+                };
+                found.insert((rows.partition.get(), key.to_vec()), value);
+            }
+        }
+        (found, through)
+    }
+
     proptest! {
         #[test]
         fn sorted_rows_are_what_the_entries_leave_behind(planned in planned_entries()) {
@@ -248,18 +325,10 @@ mod tests {
                     model.insert((*partition, key.clone()), value.clone());
                 }
             }
-            let mut found = Model::new();
-            for rows in backlog.sorted() {
-                prop_assert!(rows.changes.is_sorted_by(|left, right| left.0 < right.0));
-                let written = planned.iter().filter(|(partition, _)| *partition == rows.partition.get());
-                prop_assert_eq!(rows.through.get(), written.count() as u64);
-                for (key, change) in &rows.changes {
-                    let value = match change {
-                        Change::Put { value, .. } => Some(value.to_vec()),
-                        Change::Delete => None,
-                    };
-                    found.insert((rows.partition.get(), key.to_vec()), value);
-                }
+            let (found, through) = with_sorted(backlog, looked_at);
+            for (&partition, &last) in &through {
+                let written = planned.iter().filter(|(of, _)| *of == partition);
+                prop_assert_eq!(last, written.count() as u64);
             }
             prop_assert_eq!(found, model);
         }
@@ -282,12 +351,27 @@ mod tests {
     }
 
     #[test]
+    fn many_steps_sort_as_one() {
+        let number = |place: u64| (place.wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 40).to_be_bytes().to_vec();
+        let entries = 5 * ROWS_PER_STEP as u64 + 7;
+        let planned: Vec<PlannedEntry> = (0..entries)
+            .map(|place| (1 + place % 2, vec![(number(place), Some(number(place + 1)))]))
+            .collect();
+        let mut model = Model::new();
+        for (partition, changes) in &planned {
+            model.extend(changes.iter().map(|(key, value)| ((*partition, key.clone()), value.clone())));
+        }
+        let (found, _) = with_sorted(backlog_of(&planned), looked_at);
+        assert!(found == model);
+    }
+
+    #[test]
     fn a_cleared_backlog_is_empty() {
         let mut backlog = backlog_of(&[(1, vec![(b"key".to_vec(), Some(b"value".to_vec()))])]);
         assert_eq!(backlog.overlay_bytes(), KEY_OVERHEAD_BYTES + 8);
         backlog.clear();
         assert_eq!(backlog.overlay_bytes(), 0);
-        assert!(backlog.sorted().is_empty());
         assert_eq!(backlog.entries(|_any| true).count(), 0);
+        assert_eq!(with_sorted(backlog, |sorted| sorted.len()), 0);
     }
 }

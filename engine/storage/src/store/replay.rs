@@ -218,7 +218,7 @@ impl<'a> Replay<'a> {
             return;
         }
         basalt_runtime::sometimes!("replay applies before it reads on");
-        for rows in self.backlog.sorted() {
+        for rows in self.backlog.sorted(&shard.handle).await {
             let Some(state) = shard.state_of(rows.partition) else { continue };
             shard.apply_replayed(&state, &rows, &self.backlog).await;
         }
