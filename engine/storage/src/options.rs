@@ -7,7 +7,7 @@ use basalt_format::BLOCK_SIZE_BYTES;
 pub struct StoreOptions {
     /// Bytes the process may use for pages, frozen copies, overlays and frames of all shards.
     pub memory_budget_bytes: u64,
-    /// Bytes of log all shards may keep; `None`: one eighth of the data, within 8 MiB and 1 GiB.
+    /// Bytes of log all shards may keep; `None`: as much as there is data, within 64 MiB and 1 GiB.
     pub log_budget_bytes: Option<u64>,
     /// Size of a leaf and of an inner page in memory, in bytes; a power of two, 4–32 KiB. New files only.
     pub page_size_bytes: u32,
@@ -15,6 +15,8 @@ pub struct StoreOptions {
     pub frame_soft_limit_bytes: u32,
     /// Bytes of a shard's smallest log segment, which is what an idle log takes on the disk; a multiple of a block.
     pub log_segment_bytes_min: u64,
+    /// Partition files that all shards together keep open; further ones are closed and opened again as they are used.
+    pub partition_files_max: u32,
     /// For tests that need a long log: no checkpoint is started before the log budget is used up.
     pub hold_checkpoints: bool,
 }
@@ -34,8 +36,14 @@ pub struct OptionOutOfRange {
 impl StoreOptions {
     /// The smallest memory budget that can hold a tree's path, a frame and a checkpoint in each shard.
     pub const MEMORY_BUDGET_BYTES_MIN: u64 = 16 << 20;
-    /// The default log budget's floor.
+    /// The smallest log budget.
     pub const LOG_BUDGET_BYTES_MIN: u64 = 8 << 20;
+    /// The default log budget's floor.
+    ///
+    /// A checkpoint writes each leaf that changed since the one before, whole. With random keys it is the log between two
+    /// checkpoints that says how many rows share the cost of a leaf, so a small table wants a log of its own size; an
+    /// idle one gives it back after a second.
+    pub const LOG_BUDGET_BYTES_DEFAULT_MIN: u64 = 64 << 20;
     /// The default log budget's ceiling.
     pub const LOG_BUDGET_BYTES_MAX: u64 = 1 << 30;
 
@@ -67,6 +75,12 @@ impl StoreOptions {
             "from 64 KiB to 16 MiB",
         )?;
         check(
+            "partition_files_max",
+            self.partition_files_max.into(),
+            self.partition_files_max >= 16,
+            "at least 16",
+        )?;
+        check(
             "log_segment_bytes_min",
             self.log_segment_bytes_min,
             (65536..=16 << 20).contains(&self.log_segment_bytes_min)
@@ -78,7 +92,7 @@ impl StoreOptions {
     /// The log budget of all shards when `data_bytes` are stored, in bytes.
     pub fn log_budget_bytes_for(&self, data_bytes: u64) -> u64 {
         self.log_budget_bytes
-            .unwrap_or((data_bytes / 8).clamp(Self::LOG_BUDGET_BYTES_MIN, Self::LOG_BUDGET_BYTES_MAX))
+            .unwrap_or(data_bytes.clamp(Self::LOG_BUDGET_BYTES_DEFAULT_MIN, Self::LOG_BUDGET_BYTES_MAX))
     }
 }
 
@@ -99,6 +113,7 @@ impl Default for StoreOptions {
             page_size_bytes: 16 << 10,
             frame_soft_limit_bytes: 1 << 20,
             log_segment_bytes_min: 1 << 20,
+            partition_files_max: 512,
             hold_checkpoints: false,
         }
     }
@@ -145,6 +160,7 @@ mod tests {
             StoreOptions { page_size_bytes: 64 << 10, ..base() },
             StoreOptions { log_budget_bytes: Some(4096), ..base() },
             StoreOptions { frame_soft_limit_bytes: 0, ..base() },
+            StoreOptions { partition_files_max: 0, ..base() },
             StoreOptions { log_segment_bytes_min: 4096, ..base() },
             StoreOptions { log_segment_bytes_min: (1 << 20) + 1, ..base() },
         ] {
@@ -155,8 +171,8 @@ mod tests {
     #[test]
     fn log_budget_follows_the_data_between_its_floor_and_ceiling() {
         let options = StoreOptions::default();
-        assert_eq!(options.log_budget_bytes_for(0), 8 << 20);
-        assert_eq!(options.log_budget_bytes_for(1 << 30), 128 << 20);
+        assert_eq!(options.log_budget_bytes_for(0), 64 << 20);
+        assert_eq!(options.log_budget_bytes_for(100 << 20), 100 << 20);
         assert_eq!(options.log_budget_bytes_for(1 << 40), 1 << 30);
         let fixed = StoreOptions { log_budget_bytes: Some(2 << 30), ..options };
         assert_eq!(fixed.log_budget_bytes_for(0), 2 << 30);

@@ -15,11 +15,13 @@
 
 mod buffer;
 mod evict;
+mod pace;
 mod pin;
 mod pool;
 
 pub(crate) use buffer::{Buffer, BufferKey, BufferKind, BufferPlace, BufferRef, BufferState, TreeSlot};
 pub(crate) use evict::DirtyPages;
+pub(crate) use pace::WritePace;
 pub(crate) use pin::Pins;
 pub(crate) use pool::Pool;
 
@@ -41,6 +43,7 @@ pub(crate) struct BufferPool {
 struct PoolShared {
     handle: Handle,
     pool: RefCell<Pool>,
+    pace: WritePace,
     /// Some buffer became clean, or unpinned, or went away.
     progress: Event,
 }
@@ -54,7 +57,19 @@ impl BufferPool {
     /// An empty pool of `budget_bytes`.
     pub(crate) fn with_budget(handle: &Handle, budget_bytes: u64) -> Self {
         let pool = RefCell::new(Pool::new(budget_bytes));
-        Self { shared: Rc::new(PoolShared { handle: handle.clone(), pool, progress: Event::new() }) }
+        Self {
+            shared: Rc::new(PoolShared {
+                handle: handle.clone(),
+                pool,
+                pace: WritePace::default(),
+                progress: Event::new(),
+            }),
+        }
+    }
+
+    /// How fast a checkpoint may write.
+    pub(crate) fn pace(&self) -> &WritePace {
+        &self.shared.pace
     }
 
     /// Bytes of buffers that are not on disk.

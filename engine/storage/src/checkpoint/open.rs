@@ -13,7 +13,7 @@ use crate::{
     btree::{Counts, Tree, TreeStart},
     cache::BufferPool,
     error::{CorruptReason, DiskOperation, Place, Refusal, StorageError},
-    extent::{Allocator, FileIdentity, PartitionFile},
+    extent::{Allocator, FileIdentity, OpenFiles, PartitionFile},
     ids::{Generation, PartitionId},
     page::PageName,
 };
@@ -42,7 +42,13 @@ pub(crate) struct Expectation {
 
 impl Tree {
     /// A tree without rows, file or page.
-    pub(crate) fn empty(handle: &Handle, pool: &BufferPool, path: &Path, identity: TreeIdentity) -> Self {
+    pub(crate) fn empty(
+        handle: &Handle,
+        pool: &BufferPool,
+        files: &OpenFiles,
+        path: &Path,
+        identity: TreeIdentity,
+    ) -> Self {
         let mut file_uuid = [0; 16];
         handle.fill_entropy(&mut file_uuid);
         let salt = handle.random_u64();
@@ -54,7 +60,8 @@ impl Tree {
             allocator: Allocator::new(),
             progress: Progress::default(),
         };
-        Self::start(handle, pool, identity, PartitionFile::unmade(handle, path, file_identity), start)
+        let file = PartitionFile::unmade(handle, files, path, file_identity);
+        Self::start(handle, pool, identity, file, start)
     }
 
     /// Opens the file at `path` from its newest valid superblock; `None` if there is no file.
@@ -63,6 +70,7 @@ impl Tree {
     pub(crate) async fn open(
         handle: &Handle,
         pool: &BufferPool,
+        files: &OpenFiles,
         path: &Path,
         identity: TreeIdentity,
         expectation: Expectation,
@@ -75,7 +83,7 @@ impl Tree {
         let newest = judge(path, &identity, &expectation, &found)?;
         let file_identity =
             FileIdentity { partition: identity.partition, file_uuid: newest.file_uuid, salt: newest.salt };
-        let file = PartitionFile::placed(handle, path, file_identity, file);
+        let file = PartitionFile::placed(handle, files, path, file_identity, file);
         let map = super::allocation_map::read(&file, &newest).await?;
         let mut progress = Progress {
             slots: [0, 1].map(|slot| found[slot].state(&newest)),

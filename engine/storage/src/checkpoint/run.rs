@@ -144,8 +144,11 @@ impl TreeShared {
                 let (tree, failure) = (Rc::clone(self), Rc::clone(&failure));
                 self.handle
                     .spawn(async move {
-                        if let Err(error) = tree.write_frozen(buffer).await {
-                            *failure.borrow_mut() = Some(error);
+                        let (pace, started) = (tree.pool.pace(), tree.handle.now());
+                        let write = pace.begin();
+                        match tree.write_frozen(buffer).await {
+                            Ok(()) => write.end(tree.handle.now() - started, &tree.handle).await,
+                            Err(error) => *failure.borrow_mut() = Some(error),
                         }
                         drop(permit);
                     })

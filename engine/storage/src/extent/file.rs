@@ -1,7 +1,7 @@
 //! A partition's file on the device: made under a temporary name, grown ahead of use, read and written by extent.
 
 use std::{
-    cell::{Cell, RefCell},
+    cell::Cell,
     path::{Path, PathBuf},
 };
 
@@ -11,7 +11,10 @@ use basalt_format::{
 };
 use basalt_runtime::{AlignedBuffer, DirectMode, File, Handle, OpenOptions};
 
-use super::Run;
+use super::{
+    Run,
+    open_files::{CachedFile, OpenFiles},
+};
 use crate::{
     error::{CorruptReason, DiskOperation, Place, StorageError},
     ids::PartitionId,
@@ -28,34 +31,55 @@ pub(crate) struct FileIdentity {
     pub(crate) salt: u64,
 }
 
+/// Whether there is a file on the device.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum FileState {
+    Unmade,
+    Made,
+    Removed,
+}
+
 /// The file, which does not exist before something must be written.
 pub(crate) struct PartitionFile {
     handle: Handle,
     identity: FileIdentity,
     path: PathBuf,
-    file: RefCell<Option<File>>,
+    file: CachedFile,
+    state: Cell<FileState>,
+    /// Writes that no sync has covered.
+    unsynced_writes: Cell<u64>,
     /// Whether the file has its final name, which it gets after its first superblock is durable.
     is_placed: Cell<bool>,
 }
 
 impl PartitionFile {
     /// A file that will be made when something is written.
-    pub(crate) fn unmade(handle: &Handle, path: &Path, identity: FileIdentity) -> Self {
+    pub(crate) fn unmade(handle: &Handle, files: &OpenFiles, path: &Path, identity: FileIdentity) -> Self {
         Self {
             handle: handle.clone(),
             identity,
             path: path.to_owned(),
-            file: RefCell::new(None),
+            file: files.place(),
+            state: Cell::new(FileState::Unmade),
+            unsynced_writes: Cell::new(0),
             is_placed: Cell::new(false),
         }
     }
 
     /// A file that was found open under its final name.
-    pub(crate) fn placed(handle: &Handle, path: &Path, identity: FileIdentity, file: File) -> Self {
-        let unmade = Self::unmade(handle, path, identity);
-        *unmade.file.borrow_mut() = Some(file);
-        unmade.is_placed.set(true);
-        unmade
+    pub(crate) fn placed(
+        handle: &Handle,
+        files: &OpenFiles,
+        path: &Path,
+        identity: FileIdentity,
+        file: File,
+    ) -> Self {
+        let found = Self::unmade(handle, files, path, identity);
+        found.state.set(FileState::Made);
+        found.is_placed.set(true);
+        found.file.allow_closing(true);
+        found.file.set(file);
+        found
     }
 
     /// Opens the file at `path`; `None` if there is none.
@@ -122,7 +146,7 @@ impl PartitionFile {
     /// Reads the extent that `pointer` names and compares it with the pointer's checksum.
     pub(crate) async fn read(&self, pointer: &Pointer) -> Result<AlignedBuffer, StorageError> {
         let buffer = AlignedBuffer::zeroed(pointer.stored_bytes());
-        let (read, buffer) = self.open()?.read_at(buffer, pointer.offset()).await;
+        let (read, buffer) = self.open().await?.read_at(buffer, pointer.offset()).await;
         let length = read.map_err(|error| self.error(DiskOperation::Read, error))?;
         if basalt_runtime::planted!(SkipPageChecksum) {
             return Ok(buffer);
@@ -151,14 +175,20 @@ impl PartitionFile {
         block: u64,
         bytes: AlignedBuffer,
     ) -> Result<AlignedBuffer, StorageError> {
-        let (written, buffer) = self.open()?.write_at(bytes, block * BLOCK_SIZE_BYTES as u64).await;
+        let file = self.open().await?;
+        self.note_writes(self.unsynced_writes.get() + 1);
+        let (written, buffer) = file.write_at(bytes, block * BLOCK_SIZE_BYTES as u64).await;
         written.map_err(|error| self.error(DiskOperation::Write, error))?;
         Ok(buffer)
     }
 
     /// Makes everything written so far durable.
     pub(crate) async fn sync(&self) -> Result<(), StorageError> {
-        self.open()?.sync_data().await.map_err(|error| self.error(DiskOperation::Sync, error))
+        let covered = self.unsynced_writes.get();
+        let synced = self.open().await?.sync_data().await;
+        synced.map_err(|error| self.error(DiskOperation::Sync, error))?;
+        self.note_writes(self.unsynced_writes.get() - covered);
+        Ok(())
     }
 
     /// Makes durable what was found at the start. After a killed process it may stand in the system's memory only,
@@ -182,33 +212,36 @@ impl PartitionFile {
             self.sync_directories().await?;
         }
         self.is_placed.set(true);
+        self.note_writes(self.unsynced_writes.get());
         Ok(())
     }
 
     /// Length of the file on the device.
     pub(crate) async fn blocks(&self) -> Result<u64, StorageError> {
-        let size = self.open()?.size_bytes().await.map_err(|error| self.error(DiskOperation::Read, error))?;
+        let size =
+            self.open().await?.size_bytes().await.map_err(|error| self.error(DiskOperation::Read, error))?;
         Ok(size / BLOCK_SIZE_BYTES as u64)
     }
 
     /// Cuts the file to `blocks`.
     pub(crate) async fn truncate(&self, blocks: u64) -> Result<(), StorageError> {
-        let cut = self.open()?.truncate(blocks * BLOCK_SIZE_BYTES as u64).await;
+        let cut = self.open().await?.truncate(blocks * BLOCK_SIZE_BYTES as u64).await;
         cut.map_err(|error| self.error(DiskOperation::Truncate, error))
     }
 
     /// Gives the space of free blocks back to the file system.
     pub(crate) async fn punch(&self, block: u64, blocks: u64) -> Result<(), StorageError> {
         let (offset, length) = (block * BLOCK_SIZE_BYTES as u64, blocks * BLOCK_SIZE_BYTES as u64);
-        let punched = self.open()?.punch_hole(offset, length).await;
+        let punched = self.open().await?.punch_hole(offset, length).await;
         punched.map_err(|error| self.error(DiskOperation::Truncate, error))
     }
 
     /// Removes the file, if it was made. Blocks in flight land nowhere: operations hold the open file.
     pub(crate) async fn remove(&self) -> Result<(), StorageError> {
-        if self.file.borrow_mut().take().is_none() {
+        if self.state.replace(FileState::Removed) != FileState::Made {
             return Ok(());
         }
+        self.file.close();
         let path = if self.is_placed() { self.path.clone() } else { self.temporary_path() };
         match self.handle.remove_file(&path).await {
             // A start removes the files of partitions that were dropped before; it may have come first.
@@ -223,15 +256,34 @@ impl PartitionFile {
         StorageError::Corrupt { partition: self.identity.partition, place, reason }
     }
 
-    fn open(&self) -> Result<File, StorageError> {
-        let file = self.file.borrow().clone();
-        // A dropped partition's file is gone; so are its readers, but for those that were already waiting.
-        file.ok_or(StorageError::UnknownPartition(self.identity.partition))
+    /// The file, opened again if others had it closed.
+    async fn open(&self) -> Result<File, StorageError> {
+        if let Some(file) = self.file.get() {
+            return Ok(file);
+        }
+        self.check_made()?;
+        let options = OpenOptions::new().read(true).write(true).direct(DirectMode::Direct);
+        let file = self.handle.open_file(&self.path, options).await;
+        // It may have been dropped meanwhile.
+        self.check_made()?;
+        let file = file.map_err(|error| self.error(DiskOperation::Open, error))?;
+        self.file.set(file.clone());
+        Ok(file)
+    }
+
+    /// A dropped partition's file is gone; so are its readers, but for those that were already waiting.
+    fn check_made(&self) -> Result<(), StorageError> {
+        match self.state.get() {
+            FileState::Made => Ok(()),
+            FileState::Unmade | FileState::Removed => {
+                Err(StorageError::UnknownPartition(self.identity.partition))
+            }
+        }
     }
 
     async fn open_or_create(&self) -> Result<File, StorageError> {
-        if let Some(file) = self.file.borrow().clone() {
-            return Ok(file);
+        if self.state.get() != FileState::Unmade {
+            return self.open().await;
         }
         let path = self.temporary_path();
         let directory = path.parent().unwrap_or(&path);
@@ -241,8 +293,14 @@ impl PartitionFile {
             OpenOptions::new().read(true).write(true).create(true).truncate(true).direct(DirectMode::Direct);
         let file = self.handle.open_file(&path, options).await;
         let file = file.map_err(|error| disk(DiskOperation::Open, &path, error))?;
-        *self.file.borrow_mut() = Some(file.clone());
+        self.state.set(FileState::Made);
+        self.file.set(file.clone());
         Ok(file)
+    }
+
+    fn note_writes(&self, unsynced: u64) {
+        self.unsynced_writes.set(unsynced);
+        self.file.allow_closing(unsynced == 0 && self.is_placed());
     }
 
     fn directory(&self) -> &Path {

@@ -13,7 +13,9 @@
 
 mod allocator;
 mod file;
+mod open_files;
 mod runs;
 
 pub(crate) use allocator::{Allocator, Run};
 pub(crate) use file::{FileIdentity, PartitionFile};
+pub(crate) use open_files::OpenFiles;

@@ -1,6 +1,6 @@
 //! Decides when a partition is written to its file, and does it.
 //!
-//! A shard checkpoints when its dirty pages fill half of its pool, when a third of its log budget is used, after
+//! A shard checkpoints when its dirty pages fill half of its pool, when half of its log budget is used, after
 //! ten minutes, after a second without writes, or when asked. A checkpoint that fails before its superblock
 //! leaves the old tree in force; the log keeps what it would have covered.
 
@@ -30,7 +30,7 @@ const RETRY_AFTER: Duration = Duration::from_secs(1);
 enum Due {
     /// Dirty pages fill half of the pool.
     Memory,
-    /// A third of the log budget is used.
+    /// Half of the log budget is used.
     Log,
     /// Nothing was written for a while.
     Idle,
@@ -58,6 +58,8 @@ pub(super) async fn checkpoint_forever(shard: Rc<Shard>) {
 }
 
 async fn run_round(shard: &Shard, due: Due) -> Result<(), StorageError> {
+    // Nobody waits for the log of an idle shard.
+    shard.pool.pace().set_urgent(due == Due::Idle || shard.writers_are_near_waiting());
     match due {
         Due::Memory => checkpoint_dirtiest(shard).await,
         Due::Log => release_oldest_log(shard).await,
@@ -116,6 +118,7 @@ pub(super) async fn settle_partition(shard: &Shard, state: &PartitionState) -> R
 
 /// Checkpoints partitions, oldest first, while there is time; what is left is in the log.
 pub(super) async fn checkpoint_until(shard: Rc<Shard>, deadline: MonotonicTime) {
+    shard.pool.pace().set_urgent(true);
     for state in shard.oldest_first() {
         if shard.handle.now() >= deadline {
             return;
@@ -243,17 +246,18 @@ async fn wait_until_due(shard: &Shard, last_round: MonotonicTime) -> Option<Due>
 /// How much of the shard's share of the log budget is used.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 enum LogPressure {
-    /// Less than a sixth.
+    /// Less than a quarter.
     Low,
     /// A round that was begun goes on.
     Relieved,
-    /// More than a third: a round begins.
+    /// More than half: a round begins.
     High,
 }
 
 impl Shard {
     /// Wakes the checkpointer when something has become due. Cheap; called after every batch.
     pub(super) fn consider_checkpoint(&self) {
+        self.pool.pace().set_urgent(self.writers_are_near_waiting());
         if self.checkpoint_due().is_some() {
             self.checkpoint_wanted.notify_all();
         }
@@ -272,13 +276,19 @@ impl Shard {
     fn log_pressure(&self) -> LogPressure {
         let Some(wal) = self.wal.get() else { return LogPressure::Low };
         let (used, budget) = (wal.used_bytes(), wal.budget_bytes());
-        if used >= budget / 3 {
+        if used >= budget / 2 {
             LogPressure::High
-        } else if used >= budget / 6 {
+        } else if used >= budget / 4 {
             LogPressure::Relieved
         } else {
             LogPressure::Low
         }
+    }
+
+    /// Whether log or dirty pages have come close to where writers wait for a checkpoint.
+    fn writers_are_near_waiting(&self) -> bool {
+        let log = self.wal.get().is_some_and(|wal| wal.used_bytes() >= wal.budget_bytes() / 4 * 3);
+        log || self.pool.dirty_bytes() >= self.shares.pool_bytes / 4 * 3
     }
 
     /// Whether writers wait for log to be released.

@@ -36,6 +36,7 @@ use crate::{
     btree::Stop,
     cache::BufferPool,
     error::StorageError,
+    extent::OpenFiles,
     ids::{CATALOG_PARTITION, EntryIndex, FrameSequence, HybridTime, LogPosition, PartitionId},
     options::{MemoryShares, StoreOptions},
     partition::{Commit, Partition, PartitionSpec, PartitionState, WriteBatch, together},
@@ -176,6 +177,7 @@ pub(crate) struct Shard {
     facts: Arc<NodeFacts>,
     hooks: StoreHooks,
     pool: BufferPool,
+    files: OpenFiles,
     /// Set when the shard goes live; before, partitions can only be read.
     wal: OnceCell<Wal>,
     partitions: RefCell<BTreeMap<PartitionId, Rc<PartitionState>>>,
@@ -282,6 +284,7 @@ impl Shard {
         if self.durable_seen.replace(durable) == durable {
             return;
         }
+        self.pool.pace().note_sync(wal.last_sync_took());
         self.uncommitted.borrow_mut().retain(|state| {
             let all_committed = state.advance_committed(|ticket| ticket.frame <= durable);
             self.queue_for_apply(state);

@@ -21,6 +21,7 @@ use crate::{
     cache::BufferPool,
     checkpoint::{Expectation, TreeIdentity},
     error::{Refusal, StorageError},
+    extent::OpenFiles,
     ids::{CATALOG_PARTITION, EntryIndex, Generation, LogPosition, Lsn, PartitionId, StreamId},
     options::{MemoryShares, StoreOptions},
     partition::{PartitionSpec, PartitionState},
@@ -48,11 +49,13 @@ impl ShardStore {
         hooks: StoreHooks,
     ) -> Self {
         let shares = MemoryShares::of(&options, shard_count);
+        let open_files_max = options.partition_files_max as usize / usize::from(shard_count.max(1));
         let shard = Shard {
             handle: handle.clone(),
             directory: directory.to_owned(),
             shares,
             pool: BufferPool::new(handle, shares),
+            files: OpenFiles::new(open_files_max),
             options,
             facts,
             hooks,
@@ -142,7 +145,13 @@ impl ShardStore {
 impl Shard {
     /// The tree of a partition that has never been written.
     pub(super) fn empty_tree(&self, spec: &PartitionSpec) -> Tree {
-        Tree::empty(&self.handle, &self.pool, &self.partition_path(spec.id), self.tree_identity(spec))
+        Tree::empty(
+            &self.handle,
+            &self.pool,
+            &self.files,
+            &self.partition_path(spec.id),
+            self.tree_identity(spec),
+        )
     }
 
     fn tree_identity(&self, spec: &PartitionSpec) -> TreeIdentity {
@@ -166,7 +175,8 @@ impl Shard {
                 .highest_checkpoint(spec.id)
                 .map_or(Generation::default(), |(generation, _)| generation),
         };
-        match Tree::open(&self.handle, &self.pool, &path, self.tree_identity(spec), expectation).await? {
+        let identity = self.tree_identity(spec);
+        match Tree::open(&self.handle, &self.pool, &self.files, &path, identity, expectation).await? {
             Some(tree) => Ok(tree),
             None if spec.materialised.is_none() => Ok(self.empty_tree(spec)),
             None => Err(Refusal::MissingFile { path, detail: format!("the file of {}", spec.id) }.into()),

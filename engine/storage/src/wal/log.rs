@@ -5,6 +5,7 @@ use std::{
     collections::VecDeque,
     path::{Path, PathBuf},
     rc::Rc,
+    time::Duration,
 };
 
 use basalt_format::wal::{CheckpointDone, Cut, Effect, FRAME_BYTES_MAX, Record, RecordKind, record_bytes};
@@ -25,6 +26,8 @@ use crate::{
 
 /// A segment is at most this part of the budget, so that recycling frees the log in small steps.
 const SEGMENTS_PER_BUDGET: u64 = 8;
+/// The largest segment, but for one that a giant frame opens: what is prepared ahead takes space and time.
+const SEGMENT_BYTES_MAX: u64 = 32 << 20;
 /// Frames that may wait for the disk, in soft limits: beyond, writers wait instead of filling memory.
 const WAITING_FRAMES_MAX: u64 = 4;
 
@@ -132,6 +135,8 @@ pub(super) struct Log {
     pub(super) sealed: RefCell<VecDeque<SealedSegment>>,
     pub(super) spares: Spares,
     pub(super) sync_method: Cell<SyncMethod>,
+    /// How long the last frame's write and sync took.
+    pub(super) last_sync_took: Cell<Duration>,
     /// When a frame was last acknowledged.
     pub(super) last_durable_at: Cell<MonotonicTime>,
     device_full: Cell<bool>,
@@ -353,6 +358,11 @@ impl Wal {
         Ok(())
     }
 
+    /// How long the last frame took to become durable once it was handed to the disk; zero before the first.
+    pub fn last_sync_took(&self) -> Duration {
+        self.log.last_sync_took.get()
+    }
+
     /// What the log has done since its start.
     pub fn counters(&self) -> WalCounters {
         self.log.counters.get()
@@ -418,6 +428,7 @@ impl Log {
             sealed: RefCell::new(sealed.collect()),
             spares: Spares::new(judged.unused.clone(), judged.next_file, options.segment_bytes_min),
             sync_method: Cell::new(SyncMethod::LinkedSync),
+            last_sync_took: Cell::default(),
             last_durable_at: Cell::new(handle.now()),
             device_full: Cell::new(false),
             holders: Cell::new(0),
@@ -451,7 +462,8 @@ impl Log {
     /// The largest segment: beyond the smallest, an eighth of the budget.
     pub(super) fn segment_bytes_max(&self) -> u64 {
         let options = self.options.get();
-        whole_blocks(options.budget_bytes / SEGMENTS_PER_BUDGET).max(options.segment_bytes_min)
+        let part = (options.budget_bytes / SEGMENTS_PER_BUDGET).min(SEGMENT_BYTES_MAX);
+        whole_blocks(part).max(options.segment_bytes_min)
     }
 
     fn used_bytes(&self) -> u64 {

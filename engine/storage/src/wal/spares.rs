@@ -25,7 +25,9 @@ const FILLS_FAST: Duration = Duration::from_secs(1);
 /// A segment that fills more slowly makes the next ones smaller.
 const FILLS_SLOWLY: Duration = Duration::from_secs(10);
 /// How long the log must be idle before prepared space is given back.
-const IDLE: Duration = Duration::from_secs(10);
+const IDLE: Duration = Duration::from_secs(3);
+/// Released files that a busy log keeps: a checkpoint releases many at once, and to make them anew is to write twice.
+const KEPT_WHILE_BUSY: usize = 8;
 /// After a failed preparation: how long until the next try.
 const RETRY_AFTER: Duration = Duration::from_secs(1);
 /// Bytes written at once while preparing: small, so that the log's own writes find their way in between.
@@ -108,7 +110,8 @@ impl Spares {
     pub(super) fn offer(&self, file: UnusedFile) {
         let fits_load = file.size_bytes >= self.target_bytes.get() / 2;
         let is_large_enough = file.size_bytes >= self.bytes_min;
-        if fits_load && is_large_enough && self.ready.borrow().len() < self.target_count.get() {
+        let kept = if self.target_count.get() > 1 { KEPT_WHILE_BUSY } else { 1 };
+        if fits_load && is_large_enough && self.ready.borrow().len() < kept {
             self.ready.borrow_mut().push_back(file);
             self.arrived.notify_all();
         } else {

@@ -241,6 +241,7 @@ impl Log {
     /// Writes and syncs a frame, then acknowledges it.
     async fn write_synced(&self, placed: PlacedFrame) -> AlignedBuffer {
         let PlacedFrame { file, offset, frame: ClosedFrame { header, bytes } } = placed;
+        let started = self.handle.now();
         if planted!(AcknowledgeBeforeLogSync) {
             let (written, bytes) = file.write_at(bytes, offset).await;
             self.abort_unless("write", file.path().to_owned(), written);
@@ -257,6 +258,7 @@ impl Log {
             result = file.sync_data().await;
         }
         self.abort_unless("write and sync", file.path().to_owned(), result);
+        self.last_sync_took.set(self.handle.now() - started);
         self.acknowledge(&header);
         bytes
     }

@@ -107,6 +107,11 @@ impl Process {
         found.map_or(0, |file| file.size_bytes)
     }
 
+    /// Descriptors that the process has open.
+    pub(crate) fn descriptor_count(&self) -> usize {
+        self.simulation.disk().descriptor_count()
+    }
+
     pub(crate) fn kill(self) -> Disk {
         let Self { simulation, store, .. } = self;
         drop(store);

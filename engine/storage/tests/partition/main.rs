@@ -254,6 +254,33 @@ fn files_of_partitions_that_nobody_knows_are_found_and_removed() {
 }
 
 #[test]
+fn many_partitions_need_few_descriptors() {
+    const PARTITIONS: u64 = 60;
+    const FILES_MAX: u32 = 16;
+    let options = StoreOptions { partition_files_max: FILES_MAX, ..StoreOptions::default() };
+    let mut process = Process::start_with(18, Disk::new(), options, &[]);
+    let before = process.descriptor_count();
+    process.run(async |store| {
+        let created =
+            (100..100 + PARTITIONS).map(|id| store.create_partition(harness::spec(PartitionId::new(id))));
+        let partitions: Vec<_> = created.collect();
+        for round in 0..3_u8 {
+            for partition in &partitions {
+                harness::put(partition, &[round], &[round; 100]).await;
+            }
+            store.checkpoint().await.expect("files are opened again as they are needed");
+        }
+        for partition in &partitions {
+            assert_eq!(harness::rows(partition, Direction::Forward).await.len(), 3);
+            partition.check().await.expect("the tree is sound");
+        }
+    });
+    let opened = process.descriptor_count() - before;
+    // The log has a segment open, too.
+    assert!(opened <= FILES_MAX as usize + 2, "{opened} descriptors");
+}
+
+#[test]
 fn an_idle_shard_gives_the_space_of_deleted_rows_back() {
     const ROWS: u32 = 1_500;
     let mut process = Process::start(17, Disk::new());

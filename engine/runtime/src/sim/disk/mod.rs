@@ -111,6 +111,12 @@ impl Disk {
         in_use.map(|file| file.allocated_bytes()).sum()
     }
 
+    /// Descriptors that are open.
+    #[must_use]
+    pub fn descriptor_count(&self) -> usize {
+        self.files.values().map(|file| file.descriptors as usize).sum()
+    }
+
     // Files by path.
 
     /// Opens a file, making it if the options say so. Each open is undone by one [`Disk::close`].

@@ -18,6 +18,7 @@ use crate::{
     cache::{BufferPool, Pins},
     checkpoint::{CheckpointPosition, Expectation, TreeIdentity},
     error::StorageError,
+    extent::OpenFiles,
     ids::{EntryIndex, Generation, HybridTime, LogPosition, Lsn, PartitionId, StreamId},
     range::{Direction, KeyRange},
 };
@@ -117,6 +118,10 @@ pub(crate) fn simulate<T: 'static, F: Future<Output = T> + 'static>(
     }
 }
 
+fn files() -> OpenFiles {
+    OpenFiles::new(16)
+}
+
 pub(crate) fn identity(page_bytes: u32) -> TreeIdentity {
     TreeIdentity {
         partition: PartitionId::new(7),
@@ -133,7 +138,7 @@ impl Harness {
     /// An empty tree.
     pub(crate) fn new(handle: &Handle, page_bytes: u32, pool_bytes: u64) -> Self {
         let pool = BufferPool::with_budget(handle, pool_bytes);
-        let tree = Tree::empty(handle, &pool, Path::new(PATH), identity(page_bytes));
+        let tree = Tree::empty(handle, &pool, &files(), Path::new(PATH), identity(page_bytes));
         Self { handle: handle.clone(), pool, tree, model: Model::new(), page_bytes, applied: 0 }
     }
 
@@ -146,8 +151,10 @@ impl Harness {
     ) -> Result<Self, StorageError> {
         let pool = BufferPool::with_budget(handle, pool_bytes);
         let expectation = Expectation { file_uuid: None, generation: Generation::new(named) };
-        let tree = Tree::open(handle, &pool, Path::new(PATH), identity(page_bytes), expectation).await?;
-        let tree = tree.unwrap_or_else(|| Tree::empty(handle, &pool, Path::new(PATH), identity(page_bytes)));
+        let tree =
+            Tree::open(handle, &pool, &files(), Path::new(PATH), identity(page_bytes), expectation).await?;
+        let tree = tree
+            .unwrap_or_else(|| Tree::empty(handle, &pool, &files(), Path::new(PATH), identity(page_bytes)));
         let applied = tree.superblock_applied().into_iter().max().map_or(0, EntryIndex::get);
         Ok(Self { handle: handle.clone(), pool, tree, model: Model::new(), page_bytes, applied })
     }
