@@ -37,9 +37,8 @@ impl Tree {
                     (key.as_slice(), Change::Put { value, last_write: *last_write })
                 })
                 .collect();
-            let pins = self.bring_in(&changes).await?;
-            self.apply(&changes);
-            drop(pins);
+            let brought_in = self.bring_in(&changes).await?;
+            self.apply(&changes, brought_in);
             self.shared.handle.yield_if_due().await;
         }
         Ok(())

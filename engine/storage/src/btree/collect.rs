@@ -1,5 +1,7 @@
 //! Before a change: everything that it will touch must be in memory.
 
+use std::borrow::Cow;
+
 use basalt_format::page::LeafValue;
 
 use super::{
@@ -13,10 +15,27 @@ use crate::{cache::BufferRef, page::squeezed_bytes};
 const REQUEST_PAGES_MAX: usize = 32;
 
 /// What a change will take when all its pages are there.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[derive(Debug, Default)]
 pub(super) struct Collected {
     /// Bytes of buffers that it may add, roughly.
     pub(super) new_bytes: u64,
+    /// The leaf of each change, as long as nothing waits; none at all for an empty tree.
+    pub(super) leaves: Vec<BufferRef>,
+}
+
+/// The leaf that was looked at last.
+struct LastLeaf<'a> {
+    /// Keys below belong to it; without one, all that follow.
+    fence: Option<Cow<'a, [u8]>>,
+    /// Its buffer, if it is in memory.
+    buffer: Option<BufferRef>,
+}
+
+impl LastLeaf<'_> {
+    /// Whether `key`, which follows one of its keys, belongs to it.
+    fn holds(&self, key: &[u8]) -> bool {
+        self.fence.as_ref().is_none_or(|fence| key < &**fence)
+    }
 }
 
 impl Walk<'_> {
@@ -24,22 +43,28 @@ impl Walk<'_> {
     pub(super) fn collect(&self, changes: &[(&[u8], Change<'_>)]) -> Result<Collected, Stop> {
         let mut collected = Collected::default();
         let mut missing = Vec::new();
-        // Keys below the fence lie in the leaf that was looked at last; whether that was in memory.
-        let mut last_leaf: Option<(Vec<u8>, bool)> = None;
+        let mut last: Option<LastLeaf<'_>> = None;
         for (key, change) in changes {
             if missing.len() >= REQUEST_PAGES_MAX {
                 break;
             }
             collected.new_bytes += change.value_bytes();
-            let known = last_leaf.as_ref().filter(|(fence, _)| *key < fence.as_slice());
+            let known = last.as_ref().filter(|leaf| leaf.holds(key));
             let is_known = known.is_some();
-            if known.is_some_and(|&(_, in_memory)| !in_memory || !change.is_delete()) {
-                continue;
+            match known.map(|leaf| leaf.buffer) {
+                Some(None) => continue,
+                Some(Some(leaf)) if !change.is_delete() => {
+                    collected.leaves.push(leaf);
+                    continue;
+                }
+                _ => {}
             }
             match self.descend(0, |page| page.child_slot(key)) {
                 Ok(None) => return Ok(collected),
                 Ok(Some(leaf)) => {
-                    last_leaf = self.view(leaf).upper_fence().map(|fence| (fence.to_vec(), true));
+                    let fence = self.view(leaf).upper_fence().map(Cow::from);
+                    last = Some(LastLeaf { fence, buffer: Some(leaf) });
+                    collected.leaves.push(leaf);
                     if !is_known {
                         collected.new_bytes += self.tree.page_bytes as u64;
                     }
@@ -49,7 +74,7 @@ impl Walk<'_> {
                 }
                 Err(Descent::AtRoot(stop)) => return Err(stop),
                 Err(Descent::Below { wanted, .. }) => {
-                    last_leaf = upper_fence(&wanted).map(|fence| (fence, false));
+                    last = Some(LastLeaf { fence: upper_fence(&wanted).map(Cow::from), buffer: None });
                     missing.push(wanted);
                 }
             }

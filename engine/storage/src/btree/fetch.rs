@@ -20,6 +20,13 @@ use crate::{
     page::PageName,
 };
 
+/// Everything that some changes touch is in memory, as long as nothing waits.
+pub(crate) struct BroughtIn {
+    /// The leaf of each change.
+    pub(super) leaves: Vec<BufferRef>,
+    _pins: Pins,
+}
+
 impl TreeShared {
     /// Brings in what an operation stopped at, and what it will want next. Everything stays pinned.
     ///
@@ -48,14 +55,16 @@ impl TreeShared {
     pub(crate) async fn bring_in(
         self: &Rc<Self>,
         changes: &[(&[u8], Change<'_>)],
-    ) -> Result<Pins, StorageError> {
+    ) -> Result<BroughtIn, StorageError> {
         let mut pins = Pins::default();
         let mut has_room = false;
         loop {
             let collected = self.reader().walk().collect(changes);
             match collected {
-                Ok(_) if has_room => return Ok(pins),
-                Ok(Collected { new_bytes }) => {
+                Ok(Collected { new_bytes, leaves }) => {
+                    if has_room || self.pool.borrow().has_room(new_bytes) {
+                        return Ok(BroughtIn { leaves, _pins: pins });
+                    }
                     self.pool.make_room(new_bytes).await?;
                     has_room = true;
                 }

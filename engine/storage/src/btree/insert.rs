@@ -12,7 +12,7 @@ use super::{
     entries::{Body, Entries, Entry, NewPage, Share, child_entry},
 };
 use crate::{
-    cache::BufferRef,
+    cache::{BufferRef, BufferState},
     page::{PageFull, PageName, Row, expand},
 };
 
@@ -20,21 +20,21 @@ use crate::{
 const SPLIT_CHILDREN_MIN: usize = 4;
 
 impl Editor<'_> {
-    /// Stores `value` under `key`. The key's path must be in memory.
-    pub(crate) fn put(&mut self, key: &[u8], value: &[u8], last_write: u64) {
+    /// Stores `value` under `key`. The key's path must be in memory; it led to `leaf` when it was last looked at.
+    pub(crate) fn put(&mut self, key: &[u8], value: &[u8], last_write: u64, leaf: Option<BufferRef>) {
         assert!(!key.is_empty() && key.len() <= KEY_BYTES_MAX, "keys are checked before they are logged");
         assert!(value.len() <= VALUE_BYTES_MAX, "values are checked before they are logged");
         if value.len() <= inline_value_bytes_max(self.tree.page_bytes as u32) {
-            self.put_row(key, Row { flags: 0, last_write, payload: value });
+            self.put_row(key, leaf, Row { flags: 0, last_write, payload: value });
         } else {
             let payload = overflow_payload(self.add_value(value), value);
-            self.put_row(key, Row { flags: CELL_FLAG_OVERFLOW, last_write, payload: &payload });
+            self.put_row(key, leaf, Row { flags: CELL_FLAG_OVERFLOW, last_write, payload: &payload });
         }
         self.tree.counts.add(key, value.len());
     }
 
-    fn put_row(&mut self, key: &[u8], row: Row<'_>) {
-        let leaf = self.open_leaf(key);
+    fn put_row(&mut self, key: &[u8], leaf: Option<BufferRef>, row: Row<'_>) {
+        let leaf = self.open_leaf(key, leaf);
         match self.view(leaf).search(key) {
             Ok(slot) => {
                 self.forget_row(leaf, slot, key);
@@ -61,16 +61,21 @@ impl Editor<'_> {
         }
     }
 
-    fn open_leaf(&mut self, key: &[u8]) -> BufferRef {
-        let last = self.last_leaf.filter(|&leaf| self.holds_range_of(leaf, key));
-        let leaf = last.unwrap_or_else(|| self.find_leaf(key));
+    /// The leaf that `key` belongs to, open for changes: the last one, or `expected`, if it is open and still the one.
+    fn open_leaf(&mut self, key: &[u8], expected: Option<BufferRef>) -> BufferRef {
+        let known = self.last_leaf.into_iter().chain(expected);
+        let open = known.into_iter().find(|&leaf| self.is_open_for(leaf, key));
+        let leaf = open.unwrap_or_else(|| self.find_leaf(key));
         self.last_leaf = Some(leaf);
         leaf
     }
 
-    /// Whether the leaf, which this editor has opened, is still there and is the one that `key` belongs to.
-    fn holds_range_of(&self, leaf: BufferRef, key: &[u8]) -> bool {
+    /// Whether the leaf is still there, made by the live generation, as then all pages above it are, and `key`'s.
+    fn is_open_for(&self, leaf: BufferRef, key: &[u8]) -> bool {
         let Some(buffer) = self.pool.try_get(leaf) else { return false };
+        if !matches!(buffer.state(), BufferState::Dirty { birth, .. } if birth == self.tree.live) {
+            return false;
+        }
         let view = PageView::of_built(buffer.content());
         view.lower_fence() <= key && view.upper_fence().is_none_or(|fence| key < fence)
     }

@@ -40,6 +40,7 @@ pub(crate) mod tests;
 pub(crate) use crate::cache::Pins;
 pub use check::CheckReport;
 pub(crate) use cursor::TreeCursor;
+pub(crate) use fetch::BroughtIn;
 pub(crate) use reader::{TreeReader, TreeRow};
 pub(crate) use request::PageRequest;
 pub use request::Stop;

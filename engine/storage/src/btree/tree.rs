@@ -12,7 +12,9 @@ use basalt_runtime::{
 };
 use rustc_hash::FxHashMap;
 
-use super::{CheckReport, Counts, Editor, PageRequest, TreeReader, TreeState, redirects::Redirects};
+use super::{
+    BroughtIn, CheckReport, Counts, Editor, PageRequest, TreeReader, TreeState, redirects::Redirects,
+};
 use crate::{
     cache::{BufferPool, Pins, TreeSlot},
     checkpoint::{CheckpointPosition, Compaction, Progress, TreeIdentity},
@@ -135,22 +137,25 @@ impl Tree {
     }
 
     /// Brings in everything that `changes` will touch, and makes room. Apply them at once, before anything waits.
-    pub(crate) async fn bring_in(&self, changes: &[(&[u8], Change<'_>)]) -> Result<Pins, StorageError> {
+    pub(crate) async fn bring_in(&self, changes: &[(&[u8], Change<'_>)]) -> Result<BroughtIn, StorageError> {
         self.shared.bring_in(changes).await
     }
 
-    /// Makes `changes`, in key order, each key once. Never waits.
+    /// Makes `changes`, in key order, each key once, which were just brought in. Never waits.
     ///
     /// # Panics
     /// If they were not collected: a page is missing.
-    pub(crate) fn apply(&self, changes: &[(&[u8], Change<'_>)]) {
+    pub(crate) fn apply(&self, changes: &[(&[u8], Change<'_>)], brought_in: BroughtIn) {
         debug_assert!(changes.is_sorted_by(|left, right| left.0 < right.0), "changes come in key order");
         let pool = &mut *self.shared.pool.borrow_mut();
         let tree = &mut *self.shared.state.borrow_mut();
         let mut editor = Editor::new(pool, tree);
-        for (key, change) in changes {
+        for (place, (key, change)) in changes.iter().enumerate() {
             match change {
-                Change::Put { value, last_write } => editor.put(key, value, last_write.get()),
+                Change::Put { value, last_write } => {
+                    let leaf = brought_in.leaves.get(place).copied();
+                    editor.put(key, value, last_write.get(), leaf);
+                }
                 Change::Delete => editor.delete(key),
             }
         }

@@ -69,7 +69,8 @@ impl BufferPool {
 }
 
 impl Pool {
-    fn has_room(&self, bytes: u64) -> bool {
+    /// Whether `bytes` more fit into the budget.
+    pub(crate) fn has_room(&self, bytes: u64) -> bool {
         self.used_bytes().saturating_add(bytes) <= self.budget_bytes
     }
 

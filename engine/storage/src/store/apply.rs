@@ -77,12 +77,11 @@ async fn apply_batch(shard: &Shard, state: &PartitionState, batch: &ApplyBatch) 
             None => (&**key, Change::Delete),
         })
         .collect();
-    let pins = state.tree().bring_in(&changes).await?;
+    let brought_in = state.tree().bring_in(&changes).await?;
     if !state.is_serving() {
         return Ok(());
     }
-    state.tree().apply(&changes);
-    drop(pins);
+    state.tree().apply(&changes, brought_in);
     shard.release_overlay_bytes(state.retire(batch.through));
     shard.consider_checkpoint();
     Ok(())

@@ -263,9 +263,8 @@ impl Shard {
     ) -> Result<(), StorageError> {
         while !changes.is_empty() {
             let (batch, rest) = changes.split_at(batch_length(changes));
-            let pins = state.tree().bring_in(batch).await?;
-            state.tree().apply(batch);
-            drop(pins);
+            let brought_in = state.tree().bring_in(batch).await?;
+            state.tree().apply(batch, brought_in);
             changes = rest;
             self.handle.yield_if_due().await;
         }

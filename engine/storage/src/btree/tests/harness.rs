@@ -183,9 +183,8 @@ impl Harness {
                 None => (key.as_slice(), Change::Delete),
             })
             .collect();
-        let pins = self.tree.bring_in(&changes).await.expect("pages can be read");
-        self.tree.apply(&changes);
-        drop(pins);
+        let brought_in = self.tree.bring_in(&changes).await.expect("pages can be read");
+        self.tree.apply(&changes, brought_in);
         for (key, value) in batch {
             match value {
                 Some(value) => self.model.insert(key, (value, self.applied)),
