@@ -3,8 +3,10 @@
 //! Signatures are accepted unverified for now (the start-up log says so), but a request must look signed, because
 //! clients and their tests rely on the errors for those that do not.
 
+use std::borrow::Cow;
+
 use hyper::HeaderMap;
-use hyper::header::{AUTHORIZATION, DATE};
+use hyper::header::{AUTHORIZATION, DATE, HeaderValue};
 
 use crate::dynamodb::error_map::{ApiError, Exception};
 use crate::dynamodb::messages;
@@ -14,8 +16,12 @@ const QUERY_PARAMETERS: [&str; 5] =
     ["X-Amz-Algorithm", "X-Amz-Credential", "X-Amz-Signature", "X-Amz-SignedHeaders", "X-Amz-Date"];
 
 /// Checks that a request carries one complete signature, in its headers or in its query.
-pub(crate) fn check_shape(headers: &HeaderMap, query: Option<&str>) -> Result<(), ApiError> {
-    let header = headers.get(AUTHORIZATION).map(|value| String::from_utf8_lossy(value.as_bytes()));
+pub(crate) fn check_shape<'a>(headers: &'a HeaderMap, query: Option<&str>) -> Result<(), ApiError> {
+    let text = |value: &'a HeaderValue| match value.to_str() {
+        Ok(text) => Cow::Borrowed(text),
+        Err(_not_ascii) => String::from_utf8_lossy(value.as_bytes()),
+    };
+    let header = headers.get(AUTHORIZATION).map(text);
     let header = header.filter(|header| !header.is_empty());
     let query = query.unwrap_or_default();
     match (header, query_parameter(query, "X-Amz-Algorithm")) {
@@ -27,20 +33,21 @@ pub(crate) fn check_shape(headers: &HeaderMap, query: Option<&str>) -> Result<()
 }
 
 fn check_header(header: &str, headers: &HeaderMap) -> Result<(), ApiError> {
-    let has_parameter = |name: &str| {
-        let mut parameters = header.split([',', ' ']).skip(1).filter_map(|part| part.trim().split_once('='));
-        parameters.any(|(key, value)| key == name && !value.is_empty())
-    };
-    let mut text = String::new();
-    for name in HEADER_PARAMETERS {
-        if !has_parameter(name) {
-            text.push_str(&messages::missing_header_parameter(name));
+    let mut has_parameter = [false; HEADER_PARAMETERS.len()];
+    for part in header.split([',', ' ']).skip(1) {
+        let Some((key, value)) = part.trim().split_once('=') else { continue };
+        if let Some(place) = HEADER_PARAMETERS.iter().position(|name| *name == key) {
+            has_parameter[place] |= !value.is_empty();
         }
+    }
+    let mut text = String::new();
+    for (name, _) in HEADER_PARAMETERS.iter().zip(has_parameter).filter(|(_, has)| !has) {
+        text.push_str(&messages::missing_header_parameter(name));
     }
     if !headers.contains_key("x-amz-date") && !headers.contains_key(DATE) {
         text.push_str(messages::MISSING_DATE_HEADER);
     }
-    incomplete_if_told(text, &messages::authorization_echo(header))
+    incomplete_if_told(text, || messages::authorization_echo(header))
 }
 
 fn check_query(query: &str) -> Result<(), ApiError> {
@@ -50,14 +57,14 @@ fn check_query(query: &str) -> Result<(), ApiError> {
             text.push_str(&messages::missing_query_parameter(name));
         }
     }
-    incomplete_if_told(text, messages::REEXAMINE_QUERY)
+    incomplete_if_told(text, || messages::REEXAMINE_QUERY.to_owned())
 }
 
-fn incomplete_if_told(mut text: String, end: &str) -> Result<(), ApiError> {
+fn incomplete_if_told(mut text: String, end: impl FnOnce() -> String) -> Result<(), ApiError> {
     if text.is_empty() {
         return Ok(());
     }
-    text.push_str(end);
+    text.push_str(&end());
     Err(ApiError::new(Exception::IncompleteSignature, text))
 }
 
@@ -69,7 +76,7 @@ fn query_parameter<'a>(query: &'a str, name: &str) -> Option<&'a str> {
 
 #[cfg(test)]
 mod tests {
-    use hyper::header::{HeaderName, HeaderValue};
+    use hyper::header::HeaderName;
 
     use super::*;
 

@@ -210,10 +210,11 @@ impl ShardServer {
 
     fn new(shared: &Arc<Shared>, handle: &Handle) -> ShardServer {
         let endpoint = shared.address.get().map(SocketAddr::to_string).unwrap_or_default();
+        let local = shared.engine.local().expect("a server runs on the shards of its engine");
         ShardServer {
             context: ConnectionContext {
                 handle: handle.clone(),
-                api: Rc::new(Api::new(shared.engine.clone(), shared.names.clone(), endpoint)),
+                api: Rc::new(Api::new(shared.engine.clone(), local, shared.names.clone(), endpoint)),
                 limits: Rc::new(shared.limits.clone()),
                 memory: Arc::clone(&shared.memory),
             },

@@ -72,6 +72,13 @@ pub trait Backend {
     /// Opens a listening socket; returns the address it got.
     fn listen(&mut self, address: SocketAddr) -> io::Result<(ListenerId, SocketAddr)>;
 
+    /// Gives the kernel what it takes of `bytes` at once, without an operation; 0 if it takes nothing now, or if this
+    /// backend sends by operations only. An error will be told again by the operation that sends the rest.
+    fn send_now(&mut self, socket: SocketId, bytes: &[u8]) -> usize {
+        let (_socket, _bytes) = (socket, bytes);
+        0
+    }
+
     /// Sends small segments at once instead of gathering them.
     fn set_nodelay(&mut self, socket: SocketId, nodelay: bool) -> io::Result<()>;
 

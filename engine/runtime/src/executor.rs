@@ -157,6 +157,10 @@ impl Executor {
         inbox.take_jobs(JOBS_PER_QUEUE_MAX, &mut jobs);
         let mut any = !jobs.is_empty();
         let handle = self.handle();
+        // The jobs of one turn share one budget: many that take their time must not keep completions waiting.
+        if any {
+            self.core.begin_poll(self.core.now());
+        }
         for job in jobs.drain(..) {
             self.run_job(job, &handle);
         }
@@ -169,7 +173,6 @@ impl Executor {
     }
 
     fn run_job(&self, job: Job, handle: &Handle) {
-        self.core.begin_poll(self.core.now());
         match self.panic_policy {
             PanicPolicy::Propagate => job(handle),
             PanicPolicy::Abort => {

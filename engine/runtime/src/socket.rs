@@ -84,9 +84,16 @@ pub struct TcpStream {
     open: Rc<OpenSocket>,
     peer: SocketAddr,
     receiving: RefCell<Option<InFlight>>,
-    sending: RefCell<Option<InFlight>>,
+    sending: RefCell<Option<Sending>>,
     /// Bytes of the present send's buffer that earlier, short sends have sent.
     sent: Cell<usize>,
+}
+
+/// A send that was started and whose end was not taken.
+enum Sending {
+    /// The kernel took all of it at once.
+    Ended(Vec<u8>),
+    InFlight(InFlight),
 }
 
 /// What operations in flight keep open.
@@ -190,7 +197,11 @@ impl TcpStream {
     pub fn start_send(&self, buffer: Vec<u8>) {
         let mut sending = self.sending.borrow_mut();
         assert!(sending.is_none(), "one send at a time");
-        *sending = Some(self.send_from(buffer, 0));
+        let sent = self.core.with_backend(|backend| backend.send_now(self.open.id(), &buffer));
+        *sending = Some(match sent == buffer.len() {
+            true => Sending::Ended(buffer),
+            false => Sending::InFlight(self.send_from(buffer, sent)),
+        });
     }
 
     /// Waits for the send that was started, until all is sent; the buffer comes back. A caller may stop calling, and go
@@ -198,7 +209,14 @@ impl TcpStream {
     pub fn poll_send(&self, context: &mut Context<'_>) -> Poll<(io::Result<()>, Vec<u8>)> {
         let mut sending = self.sending.borrow_mut();
         loop {
-            let in_flight = sending.as_mut().expect("a send was started");
+            let in_flight = match sending.as_mut().expect("a send was started") {
+                Sending::InFlight(in_flight) => in_flight,
+                Sending::Ended(buffer) => {
+                    let buffer = std::mem::take(buffer);
+                    *sending = None;
+                    return Poll::Ready((Ok(()), buffer));
+                }
+            };
             let Outcome::Streamed { result, buffer } = ready!(in_flight.poll_next(context)).outcome else {
                 panic!("the backend answered a send with something else");
             };
@@ -207,7 +225,7 @@ impl TcpStream {
             match result {
                 Ok(bytes) if sent + bytes == buffer.len() => return Poll::Ready((Ok(()), buffer)),
                 Ok(0) => return Poll::Ready((Err(io::ErrorKind::WriteZero.into()), buffer)),
-                Ok(bytes) => *sending = Some(self.send_from(buffer, sent + bytes)),
+                Ok(bytes) => *sending = Some(Sending::InFlight(self.send_from(buffer, sent + bytes))),
                 Err(error) => return Poll::Ready((Err(error), buffer)),
             }
         }

@@ -8,6 +8,7 @@ use std::{
         Arc,
         atomic::{AtomicU16, Ordering},
     },
+    task::{Context, Poll, Waker},
 };
 
 use arc_swap::ArcSwap;
@@ -135,12 +136,18 @@ impl Shards {
     {
         let (reply, answer) = remote::oneshot();
         let job = Box::new(move |handle: &Handle| {
-            let running = work(handle.clone());
-            let task = handle.spawn(async move {
-                // Nobody may be waiting any more; the work was to be done all the same.
-                let _unheard = reply.send(running.await);
-            });
-            task.detach();
+            let mut running = Box::pin(work(handle.clone()));
+            // Most reads end without waiting: they need no task. What waits looks again as soon as it is one, so
+            // nobody has to call it before.
+            let ended = match handle.budget_is_spent() {
+                false => running.as_mut().poll(&mut Context::from_waker(Waker::noop())),
+                true => Poll::Pending,
+            };
+            // Nobody may be waiting any more; the work was to be done all the same.
+            match ended {
+                Poll::Ready(result) => drop(reply.send(result)),
+                Poll::Pending => handle.spawn(async move { drop(reply.send(running.await)) }).detach(),
+            }
         });
         let target = self.remotes.get(target.as_usize()).expect("shards are numbered below their count");
         target.send(job).await.map_err(|_ended| Error::Closed)?;

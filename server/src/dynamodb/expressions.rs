@@ -110,6 +110,11 @@ impl ExpressionParameters {
         }
     }
 
+    /// Whether the request has none of them, as most requests for one item.
+    fn is_empty(&self) -> bool {
+        self.texts.is_empty() && self.names.is_none() && self.values.is_none() && self.legacy.is_empty()
+    }
+
     /// Whether the request has this expression.
     pub(crate) fn has(&self, kind: ExpressionKind) -> bool {
         self.texts.iter().any(|(known, _)| *known == kind)
@@ -132,6 +137,9 @@ impl ExpressionParameters {
 
     /// The rules between parameters, which come before the rules of values.
     pub(crate) fn check_use(&self, names: &ParameterNames) -> Result<(), ApiError> {
+        if self.is_empty() {
+            return Ok(());
+        }
         let expressions: Vec<_> = names.expressions.iter().map(|kind| (*kind, self.has(*kind))).collect();
         let legacy: Vec<_> = names.legacy.iter().map(|name| (*name, self.counts_as_legacy(name))).collect();
         let parameters = ParameterUse {
@@ -164,6 +172,11 @@ impl ExpressionParameters {
     fn counts_as_legacy(&self, name: &str) -> bool {
         let replaces_key_condition = name == "KeyConditions" && !self.has(ExpressionKind::KeyCondition);
         self.legacy.has(name) && !replaces_key_condition
+    }
+
+    /// Translates the legacy parameters and parses all expressions.
+    pub(crate) fn understand(self) -> Result<Expressions, ApiError> {
+        if self.is_empty() { Ok(Expressions::default()) } else { self.translate_legacy()?.parse() }
     }
 
     /// Translates the legacy parameters, all but KeyConditions, whose faults come after those of expressions.

@@ -74,6 +74,11 @@ struct ConditionInput {
 }
 
 impl LegacyParameters {
+    /// Whether there are none.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.present.is_empty()
+    }
+
     /// Reads the value of the parameter `name`.
     pub(crate) fn read(&mut self, reader: &mut Reader<'_>, name: &'static str) -> Result<(), BodyError> {
         let is_present = match name {

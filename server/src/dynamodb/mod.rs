@@ -28,7 +28,8 @@ mod table_name;
 mod target;
 mod throttling;
 
-use basalt_engine::Engine;
+use basalt_engine::{Engine, LocalEngine};
+use bytes::Bytes;
 
 use self::error_map::{ApiError, Exception};
 use self::json::{BodyError, Known, Place, Reader};
@@ -46,14 +47,17 @@ pub(crate) struct Call<'a> {
     /// Whether the request looks signed. Told only after faults that come first.
     pub(crate) signature: Result<(), ApiError>,
     /// The body, inflated.
-    pub(crate) body: Vec<u8>,
+    pub(crate) body: Bytes,
     /// Pays for what is built from the body.
     pub(crate) memory: MemoryPermit,
 }
 
-/// DynamoDB's operations over one engine.
+/// DynamoDB's operations over one engine, on one of its shards.
 pub(crate) struct Api {
+    /// For what must run to its end when the client goes: its operations are tasks of their own.
     engine: Engine,
+    /// For reads and writes of items: no message is sent where this shard owns the item.
+    local: LocalEngine,
     names: ResourceNames,
     /// Where clients reach this server.
     endpoint: String,
@@ -72,9 +76,9 @@ trait Operation: Default {
 }
 
 impl Api {
-    /// The API of an engine whose resources are named so.
-    pub(crate) fn new(engine: Engine, names: ResourceNames, endpoint: String) -> Api {
-        Api { engine, names, endpoint }
+    /// The API of an engine whose resources are named so, on the shard of `local`.
+    pub(crate) fn new(engine: Engine, local: LocalEngine, names: ResourceNames, endpoint: String) -> Api {
+        Api { engine, local, names, endpoint }
     }
 
     /// The region it answers for.

@@ -32,10 +32,10 @@ macro_rules! operations {
         }
 
         impl Api {
-            /// Runs an operation on the call's body.
+            /// Runs an operation on the call's body. Boxed, or every request would carry room for the largest one.
             pub(super) async fn run_target(&self, target: Target, call: Call<'_>) -> Result<Vec<u8>, ApiError> {
                 match target {
-                    $($(Target::$operation => self.run::<$input>(call).await,)*)*
+                    $($(Target::$operation => Box::pin(self.run::<$input>(call)).await,)*)*
                 }
             }
         }

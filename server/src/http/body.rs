@@ -3,11 +3,12 @@
 //! Memory is charged before it is used: the whole announced length at once, and a chunked or compressed body as it
 //! grows. So a body that cannot be kept is refused before its first byte is read.
 
-use std::future::poll_fn;
-use std::pin::{Pin, pin};
-use std::task::Poll;
+use std::future::{Future as _, poll_fn};
+use std::pin::Pin;
+use std::task::{Context, Poll};
 
 use basalt_engine::runtime::{Handle, Sleep};
+use bytes::Bytes;
 use hyper::HeaderMap;
 use hyper::body::{Body as _, Incoming};
 
@@ -31,6 +32,24 @@ pub(crate) enum BodyFailure {
     Lost,
 }
 
+/// When the body must be there. Time runs from the first wait on: most bodies come with their heads.
+enum Deadline<'a> {
+    Untimed { handle: &'a Handle, limits: &'a Limits },
+    Running(Sleep),
+}
+
+impl Deadline<'_> {
+    fn poll(&mut self, context: &mut Context<'_>) -> Poll<()> {
+        if let Deadline::Untimed { handle, limits } = self {
+            *self = Deadline::Running(handle.sleep(limits.body_time));
+        }
+        match self {
+            Deadline::Running(sleep) => Pin::new(sleep).poll(context),
+            Deadline::Untimed { .. } => unreachable!("it was just started"),
+        }
+    }
+}
+
 /// Reads the body of a request, inflated. What the body takes is charged to `memory`.
 pub(crate) async fn read_body(
     mut incoming: Incoming,
@@ -38,8 +57,8 @@ pub(crate) async fn read_body(
     limits: &Limits,
     handle: &Handle,
     memory: &mut MemoryPermit,
-) -> Result<Vec<u8>, BodyFailure> {
-    let mut deadline = handle.sleep(limits.body_time);
+) -> Result<Bytes, BodyFailure> {
+    let mut deadline = Deadline::Untimed { handle, limits };
     let body = match collect(&mut incoming, &mut deadline, memory).await {
         Ok(body) => body,
         Err(refused @ (BodyFailure::TooLarge | BodyFailure::Memory(_))) => {
@@ -49,22 +68,28 @@ pub(crate) async fn read_body(
         Err(lost) => return Err(lost),
     };
     match Coding::of_request(headers) {
-        Some(coding) => compression::inflate(coding, &body, handle, memory).await,
+        Some(coding) => compression::inflate(coding, &body, handle, memory).await.map(Bytes::from),
         None => Ok(body),
     }
 }
 
 async fn collect(
     incoming: &mut Incoming,
-    deadline: &mut Sleep,
+    deadline: &mut Deadline<'_>,
     memory: &mut MemoryPermit,
-) -> Result<Vec<u8>, BodyFailure> {
+) -> Result<Bytes, BodyFailure> {
     let announced = incoming.size_hint().exact().unwrap_or(0);
     let announced = usize::try_from(announced).ok().filter(|bytes| *bytes <= BODY_BYTES_MAX);
     let announced = announced.ok_or(BodyFailure::TooLarge)?;
     memory.charge(announced)?;
+    let Some(first) = next_chunk(incoming, deadline).await? else { return Ok(Bytes::new()) };
+    // Most bodies come in one piece, with their head: they stay where hyper has them.
+    if first.len() == announced {
+        return Ok(first);
+    }
     let mut body = Vec::with_capacity(announced);
-    while let Some(chunk) = next_chunk(incoming, deadline).await? {
+    let mut next = Some(first);
+    while let Some(chunk) = next {
         if body.len() + chunk.len() > BODY_BYTES_MAX {
             return Err(BodyFailure::TooLarge);
         }
@@ -72,12 +97,13 @@ async fn collect(
             memory.charge(chunk.len())?;
         }
         body.extend_from_slice(&chunk);
+        next = next_chunk(incoming, deadline).await?;
     }
-    Ok(body)
+    Ok(body.into())
 }
 
 /// Reads and drops what is left of a body, up to a limit.
-async fn discard(incoming: &mut Incoming, deadline: &mut Sleep) {
+async fn discard(incoming: &mut Incoming, deadline: &mut Deadline<'_>) {
     let mut discarded = 0;
     while let Ok(Some(chunk)) = next_chunk(incoming, deadline).await {
         discarded += chunk.len();
@@ -90,8 +116,8 @@ async fn discard(incoming: &mut Incoming, deadline: &mut Sleep) {
 /// The next bytes of a body; None at its end.
 async fn next_chunk(
     incoming: &mut Incoming,
-    deadline: &mut Sleep,
-) -> Result<Option<bytes::Bytes>, BodyFailure> {
+    deadline: &mut Deadline<'_>,
+) -> Result<Option<Bytes>, BodyFailure> {
     poll_fn(|context| {
         loop {
             match Pin::new(&mut *incoming).poll_frame(context) {
@@ -103,7 +129,7 @@ async fn next_chunk(
                         return Poll::Ready(Ok(Some(data)));
                     }
                 }
-                Poll::Pending => return pin!(&mut *deadline).poll(context).map(|()| Err(BodyFailure::Lost)),
+                Poll::Pending => return deadline.poll(context).map(|()| Err(BodyFailure::Lost)),
             }
         }
     })

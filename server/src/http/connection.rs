@@ -18,7 +18,7 @@ use hyper::{Method, Request, Response, StatusCode};
 use super::body::{BodyFailure, read_body};
 use super::compression::{self, Coding};
 use super::edges::{self, Edge};
-use super::request_id::RequestIds;
+use super::request_id::{RequestId, RequestIds};
 use super::response::{self, AnswerBody};
 use super::stream::{HttpStream, RequestState};
 use crate::auth;
@@ -133,14 +133,14 @@ impl Endpoint {
         let request_id = self.ids.next();
         let (head, body) = request.into_parts();
         if head_bytes(&head) > HEAD_BYTES_MAX {
-            return Ok(response::head_too_large(&request_id));
+            return Ok(response::head_too_large(request_id));
         }
         let mut response = match head.method {
-            Method::POST => self.answer_post(&head, body, &request_id).await?,
+            Method::POST => self.answer_post(&head, body, request_id).await?,
             _ => self.answer_edge(
                 edges::classify(&head.method, &head.headers, !body.is_end_stream()),
                 &head,
-                &request_id,
+                request_id,
             ),
         };
         if head.headers.contains_key(ORIGIN) {
@@ -149,7 +149,7 @@ impl Endpoint {
         Ok(response)
     }
 
-    fn answer_edge(&self, edge: Edge, head: &Parts, request_id: &str) -> Response<AnswerBody> {
+    fn answer_edge(&self, edge: Edge, head: &Parts, request_id: RequestId) -> Response<AnswerBody> {
         match edge {
             Edge::Health => edges::health(self.context.api.region(), request_id),
             Edge::Preflight => edges::preflight(&head.headers, request_id),
@@ -161,7 +161,7 @@ impl Endpoint {
         &self,
         head: &Parts,
         body: Incoming,
-        request_id: &str,
+        request_id: RequestId,
     ) -> Result<Response<AnswerBody>, HangUp> {
         let ConnectionContext { handle, limits, memory, api } = &self.context;
         let mut memory = memory.permit();
@@ -189,7 +189,11 @@ impl Endpoint {
     }
 }
 
-fn refuse_body(failure: BodyFailure, head: &Parts, request_id: &str) -> Result<Response<AnswerBody>, HangUp> {
+fn refuse_body(
+    failure: BodyFailure,
+    head: &Parts,
+    request_id: RequestId,
+) -> Result<Response<AnswerBody>, HangUp> {
     let error = match failure {
         BodyFailure::TooLarge => return Ok(response::too_large()),
         BodyFailure::Lost => return Err(HangUp),

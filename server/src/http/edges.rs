@@ -11,6 +11,7 @@ use hyper::header::{
 };
 use hyper::{HeaderMap, Method, Response, StatusCode};
 
+use super::request_id::RequestId;
 use super::response::{AnswerBody, JsonType, answer, empty};
 
 const NOT_FOUND_BODY: &[u8] = b"<UnknownOperationException/>\n";
@@ -55,17 +56,17 @@ fn json_type(headers: &HeaderMap) -> Option<JsonType> {
 }
 
 /// The answer to a health check; the space at its end is DynamoDB's.
-pub(crate) fn health(region: &str, request_id: &str) -> Response<AnswerBody> {
+pub(crate) fn health(region: &str, request_id: RequestId) -> Response<AnswerBody> {
     answer(StatusCode::OK, format!("healthy: dynamodb.{region}.amazonaws.com "), request_id)
 }
 
 /// The answer to what is no call.
-pub(crate) fn not_found(request_id: &str) -> Response<AnswerBody> {
+pub(crate) fn not_found(request_id: RequestId) -> Response<AnswerBody> {
     answer(StatusCode::NOT_FOUND, Bytes::from_static(NOT_FOUND_BODY), request_id)
 }
 
 /// The answer to a preflight: everything it asks for is allowed.
-pub(crate) fn preflight(headers: &HeaderMap, request_id: &str) -> Response<AnswerBody> {
+pub(crate) fn preflight(headers: &HeaderMap, request_id: RequestId) -> Response<AnswerBody> {
     let mut response = empty(StatusCode::OK, request_id);
     let allowed = [
         (ACCESS_CONTROL_REQUEST_HEADERS, ACCESS_CONTROL_ALLOW_HEADERS),

@@ -3,9 +3,22 @@
 use std::cell::Cell;
 
 use basalt_engine::runtime::Handle;
+use hyper::header::HeaderValue;
 
 /// Length of an id.
-pub(crate) const REQUEST_ID_LENGTH: usize = 52;
+const REQUEST_ID_LENGTH: usize = 52;
+/// The digits of base 32.
+const DIGITS: [u8; 32] = *b"0123456789ABCDEFGHIJKLMNOPQRSTUV";
+
+/// An id, in ASCII.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct RequestId([u8; REQUEST_ID_LENGTH]);
+
+impl From<RequestId> for HeaderValue {
+    fn from(id: RequestId) -> Self {
+        HeaderValue::from_bytes(&id.0).expect("request ids are upper-case letters and digits")
+    }
+}
 
 /// Makes the ids of one connection: unpredictable at the start, never the same twice.
 #[derive(Debug)]
@@ -20,19 +33,24 @@ impl RequestIds {
     }
 
     /// The next id: 256 bits, five a character, the last one filled up with zeros.
-    pub(crate) fn next(&self) -> String {
-        let mut id = String::with_capacity(REQUEST_ID_LENGTH);
+    pub(crate) fn next(&self) -> RequestId {
+        let mut id = [0; REQUEST_ID_LENGTH];
+        let mut characters = id.iter_mut();
+        let mut put = |bits: u128| {
+            let place = characters.next().expect("52 characters hold 256 bits");
+            *place = DIGITS[(bits & 31) as usize];
+        };
         let (mut bits, mut bit_count) = (0u128, 0u32);
         for word in [self.next_word(), self.next_word(), self.next_word(), self.next_word()] {
             bits = bits << 64 | u128::from(word);
             bit_count += 64;
             while bit_count >= 5 {
                 bit_count -= 5;
-                id.push(digit(bits >> bit_count));
+                put(bits >> bit_count);
             }
         }
-        id.push(digit(bits << (5 - bit_count)));
-        id
+        put(bits << (5 - bit_count));
+        RequestId(id)
     }
 
     /// SplitMix64 (Steele, Lea, Flood, OOPSLA 2014): a bijection of a counter, so words repeat after 2^64.
@@ -45,11 +63,6 @@ impl RequestIds {
     }
 }
 
-/// The character of the lowest five bits: `0-9A-V`.
-fn digit(bits: u128) -> char {
-    char::from_digit((bits & 31) as u32, 32).expect("five bits are one digit of base 32").to_ascii_uppercase()
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -58,9 +71,8 @@ mod tests {
     fn ids_have_52_upper_case_characters_and_differ() {
         let ids = RequestIds { state: Cell::new(7) };
         let (first, second) = (ids.next(), ids.next());
-        for id in [&first, &second] {
-            assert_eq!(id.len(), REQUEST_ID_LENGTH);
-            assert!(id.bytes().all(|byte| byte.is_ascii_digit() || byte.is_ascii_uppercase()), "{id}");
+        for RequestId(id) in [first, second] {
+            assert!(id.iter().all(|byte| byte.is_ascii_digit() || byte.is_ascii_uppercase()), "{id:?}");
         }
         assert_ne!(first, second);
     }

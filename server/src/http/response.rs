@@ -10,6 +10,7 @@ use hyper::header::{CONNECTION, CONTENT_ENCODING, CONTENT_TYPE, HeaderName, Head
 use hyper::{Response, StatusCode};
 
 use super::compression::Coding;
+use super::request_id::RequestId;
 
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-amzn-requestid");
 const CRC32: HeaderName = HeaderName::from_static("x-amz-crc32");
@@ -70,7 +71,11 @@ impl JsonType {
 }
 
 /// An answer with a checksum and a request id.
-pub(crate) fn answer(status: StatusCode, body: impl Into<Bytes>, request_id: &str) -> Response<AnswerBody> {
+pub(crate) fn answer(
+    status: StatusCode,
+    body: impl Into<Bytes>,
+    request_id: RequestId,
+) -> Response<AnswerBody> {
     let bytes = body.into();
     let checksum = HeaderValue::from(crc32fast::hash(&bytes));
     let mut response = with_request_id(status, bytes, request_id);
@@ -83,7 +88,7 @@ pub(crate) fn json(
     status: StatusCode,
     json_type: JsonType,
     body: impl Into<Bytes>,
-    request_id: &str,
+    request_id: RequestId,
 ) -> Response<AnswerBody> {
     let mut response = answer(status, body, request_id);
     response.headers_mut().insert(CONTENT_TYPE, json_type.header());
@@ -96,7 +101,7 @@ pub(crate) fn compressed_json(
     json_type: JsonType,
     coding: Coding,
     compressed: Vec<u8>,
-    request_id: &str,
+    request_id: RequestId,
 ) -> Response<AnswerBody> {
     let mut response = json(status, json_type, compressed, request_id);
     response.headers_mut().insert(CONTENT_ENCODING, coding.name());
@@ -104,14 +109,14 @@ pub(crate) fn compressed_json(
 }
 
 /// The answer to a head that is too large, the last on its connection.
-pub(crate) fn head_too_large(request_id: &str) -> Response<AnswerBody> {
+pub(crate) fn head_too_large(request_id: RequestId) -> Response<AnswerBody> {
     let mut response = empty(StatusCode::BAD_REQUEST, request_id);
     response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
     response
 }
 
 /// An answer without a body or checksum.
-pub(crate) fn empty(status: StatusCode, request_id: &str) -> Response<AnswerBody> {
+pub(crate) fn empty(status: StatusCode, request_id: RequestId) -> Response<AnswerBody> {
     with_request_id(status, Bytes::new(), request_id)
 }
 
@@ -124,10 +129,9 @@ pub(crate) fn too_large() -> Response<AnswerBody> {
     response
 }
 
-fn with_request_id(status: StatusCode, bytes: Bytes, request_id: &str) -> Response<AnswerBody> {
+fn with_request_id(status: StatusCode, bytes: Bytes, request_id: RequestId) -> Response<AnswerBody> {
     let mut response = Response::new(AnswerBody { bytes: Some(bytes), length: Length::Told });
     *response.status_mut() = status;
-    let id = HeaderValue::from_str(request_id).expect("request ids are upper-case letters and digits");
-    response.headers_mut().insert(REQUEST_ID, id);
+    response.headers_mut().insert(REQUEST_ID, request_id.into());
     response
 }

@@ -13,6 +13,7 @@ use std::io;
 use std::pin::Pin;
 use std::rc::Rc;
 use std::task::{Context, Poll, ready};
+use std::time::Duration;
 
 use basalt_engine::runtime::{Handle, MonotonicTime, Sleep, TcpStream};
 use hyper::rt::{Read, ReadBufCursor, Write};
@@ -75,8 +76,8 @@ pub(crate) struct HttpStream {
     /// The send buffer while nothing is being sent.
     send_buffer: Vec<u8>,
     peer_wait: PeerWait,
-    peer_deadline: Option<Sleep>,
-    send_deadline: Option<Sleep>,
+    peer_limit: TimeLimit,
+    send_limit: TimeLimit,
 }
 
 /// What we wait for the peer to do, outside of a request.
@@ -109,8 +110,8 @@ impl HttpStream {
             receive_bytes: RECEIVE_BYTES_MIN,
             send_buffer: Vec::new(),
             peer_wait: PeerWait::Untimed,
-            peer_deadline: None,
-            send_deadline: None,
+            peer_limit: TimeLimit::default(),
+            send_limit: TimeLimit::default(),
         }
     }
 
@@ -157,7 +158,12 @@ impl HttpStream {
         if self.peer_wait == PeerWait::Untimed && !self.requests.is_active() {
             self.wait_for_peer(PeerWait::Idle);
         }
-        expire(self.peer_deadline.as_mut(), context)
+        let time = match self.peer_wait {
+            PeerWait::Idle => self.limits.idle_time,
+            PeerWait::Head => self.limits.head_time,
+            PeerWait::Untimed => return Ok(()),
+        };
+        self.peer_limit.poll(time, &self.handle, context)
     }
 
     fn forget_earlier_requests(&mut self) {
@@ -172,15 +178,7 @@ impl HttpStream {
             return;
         }
         self.peer_wait = wait;
-        let time = match wait {
-            PeerWait::Idle => self.limits.idle_time,
-            PeerWait::Head => self.limits.head_time,
-            PeerWait::Untimed => {
-                self.peer_deadline = None;
-                return;
-            }
-        };
-        set_deadline(&mut self.peer_deadline, &self.handle, self.handle.now() + time);
+        self.peer_limit.stop();
     }
 
     /// Waits until nothing is being sent.
@@ -190,23 +188,51 @@ impl HttpStream {
         }
         match self.stream.poll_send(context) {
             Poll::Ready((result, mut buffer)) => {
-                self.send_deadline = None;
+                self.send_limit.stop();
                 fit_capacity(&mut buffer, RECEIVE_BYTES_MIN);
                 self.send_buffer = buffer;
                 Poll::Ready(result)
             }
-            Poll::Pending => match self.poll_send_deadline(context) {
+            Poll::Pending => match self.send_limit.poll(self.limits.write_time, &self.handle, context) {
                 Ok(()) => Poll::Pending,
                 Err(error) => Poll::Ready(Err(error)),
             },
         }
     }
+}
 
-    fn poll_send_deadline(&mut self, context: &mut Context<'_>) -> io::Result<()> {
-        if self.send_deadline.is_none() {
-            set_deadline(&mut self.send_deadline, &self.handle, self.handle.now() + self.limits.write_time);
+/// A limit on the time of one wait after the other.
+///
+/// Waits are many and short, so the timer does not move with each of them: it rings for one that is long over, finds
+/// the present one, and is set to its end. Only a wait that lasts costs a change of the shard's timers.
+#[derive(Debug, Default)]
+struct TimeLimit {
+    /// When the present wait is too long; `None` until it is first polled.
+    deadline: Option<MonotonicTime>,
+    /// Rings then, or before.
+    timer: Option<Sleep>,
+}
+
+impl TimeLimit {
+    /// The wait is over.
+    fn stop(&mut self) {
+        self.deadline = None;
+    }
+
+    /// Fails once the present wait has taken longer than `time`.
+    fn poll(&mut self, time: Duration, handle: &Handle, context: &mut Context<'_>) -> io::Result<()> {
+        let deadline = *self.deadline.get_or_insert_with(|| handle.now() + time);
+        let timer = self.timer.get_or_insert_with(|| handle.sleep_until(deadline));
+        if deadline < timer.deadline() {
+            timer.reset(deadline);
         }
-        expire(self.send_deadline.as_mut(), context)
+        while Pin::new(&mut *timer).poll(context).is_ready() {
+            if deadline <= timer.deadline() {
+                return Err(io::ErrorKind::TimedOut.into());
+            }
+            timer.reset(deadline);
+        }
+        Ok(())
     }
 }
 
@@ -277,19 +303,5 @@ impl Write for HttpStream {
 fn fit_capacity(buffer: &mut Vec<u8>, bytes: usize) {
     if buffer.capacity() < bytes || buffer.capacity() > 2 * bytes {
         *buffer = Vec::with_capacity(bytes);
-    }
-}
-
-fn set_deadline(slot: &mut Option<Sleep>, handle: &Handle, deadline: MonotonicTime) {
-    match slot {
-        Some(sleep) => sleep.reset(deadline),
-        None => *slot = Some(handle.sleep_until(deadline)),
-    }
-}
-
-fn expire(deadline: Option<&mut Sleep>, context: &mut Context<'_>) -> io::Result<()> {
-    match deadline.map(|sleep| Pin::new(sleep).poll(context)) {
-        Some(Poll::Ready(())) => Err(io::ErrorKind::TimedOut.into()),
-        Some(Poll::Pending) | None => Ok(()),
     }
 }

@@ -3,6 +3,7 @@
 use std::io;
 use std::net::{Shutdown, SocketAddr};
 
+use rustix::net::SendFlags;
 use socket2::{Domain, Protocol, Socket, Type};
 
 /// Connections that the kernel keeps until they are accepted.
@@ -21,6 +22,11 @@ pub(crate) fn listen(address: SocketAddr) -> io::Result<(Socket, SocketAddr)> {
 
 pub(crate) fn ip_address(address: &socket2::SockAddr) -> io::Result<SocketAddr> {
     address.as_socket().ok_or_else(|| io::Error::other("a TCP socket has an address that is not IP"))
+}
+
+/// Sends what the kernel takes without waiting; nothing on any error.
+pub(crate) fn send_now(socket: &Socket, bytes: &[u8]) -> usize {
+    rustix::net::send(socket, bytes, SendFlags::DONTWAIT | SendFlags::NOSIGNAL).unwrap_or(0)
 }
 
 pub(crate) fn shutdown_send(socket: &Socket) -> io::Result<()> {

@@ -169,7 +169,7 @@ impl UringBackend {
             return;
         };
         let mut request = Request::new(slot, operation, descriptor);
-        let entries = request.entries(self.accept_mode);
+        let entries = request.entries(self.accept_mode, self.rung);
         let place = slot.index as usize;
         if self.requests.len() <= place {
             self.requests.resize_with(place + 1, || None);
@@ -390,6 +390,12 @@ impl Backend for UringBackend {
     fn listen(&mut self, address: SocketAddr) -> io::Result<(ListenerId, SocketAddr)> {
         let (socket, address) = sockets::listen(address)?;
         Ok((ListenerId(self.sockets.insert(socket).to_u64()), address))
+    }
+
+    /// An answer mostly fits into the socket's buffer: a call costs less than an entry, its completion and the task
+    /// that is woken by it, and the peer has the answer before the turn ends.
+    fn send_now(&mut self, socket: SocketId, bytes: &[u8]) -> usize {
+        self.socket(socket.0).map_or(0, |socket| sockets::send_now(socket, bytes))
     }
 
     fn set_nodelay(&mut self, socket: SocketId, nodelay: bool) -> io::Result<()> {

@@ -15,11 +15,13 @@ use rustix::fs::FallocateFlags;
 use rustix::io::Errno;
 use rustix::net::{SendFlags, SocketFlags};
 
-use crate::backend::{AfterWrite, Operation, Outcome, SyncKind};
+use crate::backend::{AfterWrite, Operation, Outcome, SyncKind, UringRung};
 use crate::ids::SlotId;
 
 /// The kernel moves less than 2^31 bytes at once; more than this is resumed like any short transfer.
 const TRANSFER_BYTES_MAX: usize = 1 << 30;
+/// The kernel's IORING_RECVSEND_POLL_FIRST.
+const RECEIVE_POLL_FIRST: u16 = 1;
 
 /// An operation in the kernel's hands.
 pub(super) struct Request {
@@ -110,8 +112,8 @@ impl Request {
     }
 
     /// The entries to push, once; from then on the request waits for their completions.
-    pub(super) fn entries(&mut self, accept: AcceptMode) -> Entries {
-        let main = self.main_entry(accept).user_data(Tag::new(self.slot, Part::Main).to_u64());
+    pub(super) fn entries(&mut self, accept: AcceptMode, rung: UringRung) -> Entries {
+        let main = self.main_entry(accept, rung).user_data(Tag::new(self.slot, Part::Main).to_u64());
         let entries = match &self.operation {
             Operation::Write { after: AfterWrite::SyncData, .. } => {
                 let sync = opcode::Fsync::new(Fd(self.descriptor)).flags(FsyncFlags::DATASYNC).build();
@@ -124,7 +126,7 @@ impl Request {
         entries
     }
 
-    fn main_entry(&mut self, accept: AcceptMode) -> Entry {
+    fn main_entry(&mut self, accept: AcceptMode, rung: UringRung) -> Entry {
         let descriptor = Fd(self.descriptor);
         match &mut self.operation {
             Operation::Read { buffer, filled, offset, .. } => {
@@ -160,7 +162,8 @@ impl Request {
             }
             Operation::Receive { buffer, .. } => {
                 let room = buffer.spare_capacity_mut();
-                opcode::Recv::new(descriptor, room.as_mut_ptr().cast(), bounded(room.len())).build()
+                let receive = opcode::Recv::new(descriptor, room.as_mut_ptr().cast(), bounded(room.len()));
+                receive.ioprio(poll_first(rung)).build()
             }
             Operation::Send { buffer, sent, .. } => {
                 let rest = &buffer[*sent..];
@@ -235,6 +238,12 @@ impl Request {
     pub(super) fn into_operation(self) -> Operation {
         self.operation
     }
+}
+
+/// Whether a receive waits until there is something before it first looks: a client's next request has seldom come
+/// when its answer goes out. Kernels that know the best rung know this, too (5.19).
+fn poll_first(rung: UringRung) -> u16 {
+    if rung == UringRung::DeferTaskrun { RECEIVE_POLL_FIRST } else { 0 }
 }
 
 fn bounded(length: usize) -> u32 {

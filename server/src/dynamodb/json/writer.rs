@@ -8,10 +8,19 @@ use base64::engine::general_purpose::STANDARD;
 
 use super::reader::plain_run_length;
 
+/// Room that a reply begins with: an item of common size fits, so that the buffer seldom moves.
+const REPLY_BYTES: usize = 1 << 10;
+
 /// JSON text being written.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(crate) struct Writer {
     buffer: Vec<u8>,
+}
+
+impl Default for Writer {
+    fn default() -> Self {
+        Self { buffer: Vec::with_capacity(REPLY_BYTES) }
+    }
 }
 
 impl Writer {

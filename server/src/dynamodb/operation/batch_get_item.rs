@@ -68,7 +68,7 @@ impl Operation for BatchGetItemInput {
 
         let (tables, echoes) = understand(api, request_items)?;
         let batch = BatchGetItem { tables };
-        let output = api.engine.batch_get_item(batch).await.map_err(ApiError::from_item_operation)?;
+        let output = api.local.batch_get_item(batch).await.map_err(ApiError::from_item_operation)?;
         let mut writer = Writer::default();
         let mut members = writer.object();
         write_responses(&mut members, &output, &echoes)?;

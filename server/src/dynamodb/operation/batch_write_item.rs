@@ -61,7 +61,7 @@ impl Operation for BatchWriteItemInput {
 
         let requested_names: Vec<String> = request_items.keys().cloned().collect();
         let batch = BatchWriteItem { tables: understand(api, request_items)? };
-        let output = api.engine.batch_write_item(batch).await.map_err(ApiError::from_item_operation)?;
+        let output = api.local.batch_write_item(batch).await.map_err(ApiError::from_item_operation)?;
         let mut writer = Writer::default();
         let mut members = writer.object();
         write_unprocessed(&mut members, &output, &requested_names);

@@ -42,7 +42,7 @@ impl Operation for DeleteItemInput {
             return_values,
             return_values_on_condition_check_failure: options.on_failure,
         };
-        let output = api.engine.delete_item(delete).await.map_err(ApiError::from_item_operation)?;
+        let output = api.local.delete_item(delete).await.map_err(ApiError::from_item_operation)?;
         options.write_reply(&request.table_name, &output)
     }
 }

@@ -50,7 +50,7 @@ impl Operation for GetItemInput {
             projection: request.expressions.projection,
             consistency: consistency(self.consistent_read),
         };
-        let output = api.engine.get_item(get).await.map_err(ApiError::from_item_operation)?;
+        let output = api.local.get_item(get).await.map_err(ApiError::from_item_operation)?;
         let mut writer = Writer::default();
         let mut members = writer.object();
         members.item("Item", output.item.as_ref())?;

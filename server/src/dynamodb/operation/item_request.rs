@@ -107,7 +107,7 @@ impl CheckedItemRequest {
     /// Parses the expressions and finds out which table is meant.
     pub(super) fn resolve(self, api: &Api) -> Result<ResolvedItemRequest, ApiError> {
         Ok(ResolvedItemRequest {
-            expressions: self.expressions.translate_legacy()?.parse()?,
+            expressions: self.expressions.understand()?,
             table_name: api.names.resolve(self.table_name, self.shape.operation)?,
             subject: self.subject,
         })

@@ -58,7 +58,7 @@ impl Operation for QueryInput {
             direction: direction(self.scan_index_forward),
             exclusive_start_key: request.exclusive_start_key,
         };
-        let page = api.engine.query(query).await.map_err(|error| wording.of(error))?;
+        let page = api.local.query(query).await.map_err(|error| wording.of(error))?;
         request.reply.write(&page)
     }
 }

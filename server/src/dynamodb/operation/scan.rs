@@ -58,7 +58,7 @@ impl Operation for ScanInput {
             consistency: request.consistency,
             exclusive_start_key: request.exclusive_start_key,
         };
-        let page = api.engine.scan(scan).await.map_err(ApiError::from_item_operation)?;
+        let page = api.local.scan(scan).await.map_err(ApiError::from_item_operation)?;
         request.reply.write(&page)
     }
 }

@@ -161,7 +161,7 @@ impl Run<'_> {
             projection: columns.map(Columns::attributes),
             consistency: self.options.consistency,
         };
-        let output = self.api.engine.get_item(get).await.map_err(StatementFailure::of_engine)?;
+        let output = self.api.local.get_item(get).await.map_err(StatementFailure::of_engine)?;
         let items = shown(output.item.into_iter().collect(), columns)?;
         Ok(StatementOutput { items, capacity: output.capacity, next: None })
     }
@@ -189,7 +189,7 @@ impl Run<'_> {
             exclusive_start_key: self.options.start.key.clone(),
             ..Scan::new(self.table_name)
         };
-        let page = self.api.engine.scan(scan).await.map_err(StatementFailure::of_engine)?;
+        let page = self.api.local.scan(scan).await.map_err(StatementFailure::of_engine)?;
         let next = page.last_evaluated_key.map(|key| PageStart { read: 0, key: Some(key) });
         let items = shown(page.items, select.columns.as_ref())?;
         Ok(StatementOutput { items, capacity: page.capacity, next })
@@ -253,7 +253,7 @@ impl Run<'_> {
             exclusive_start_key,
             ..Query::new(self.table_name, read.conditions(key)?)
         };
-        self.api.engine.query(query).await.map_err(StatementFailure::of_engine)
+        self.api.local.query(query).await.map_err(StatementFailure::of_engine)
     }
 
     async fn insert(self, insert: BoundInsert) -> Result<StatementOutput, StatementFailure> {
@@ -263,7 +263,7 @@ impl Run<'_> {
             return_values_on_condition_check_failure: ReturnOld::AllOld,
             ..PutItem::new(self.table_name, insert.item)
         };
-        let written = self.api.engine.put_item(put).await;
+        let written = self.api.local.put_item(put).await;
         let duplicate = ApiError::new(Exception::DuplicateItem, messages::DUPLICATE_ITEM);
         self.written(written.map_err(|error| failed(error, item_bytes, |_item| duplicate)))
     }
@@ -278,7 +278,7 @@ impl Run<'_> {
             return_values: return_values(update.returning),
             return_values_on_condition_check_failure: ReturnOld::AllOld,
         };
-        let written = self.api.engine.update_item(update).await;
+        let written = self.api.local.update_item(update).await;
         let on_failure = self.options.on_failure;
         self.written(written.map_err(|error| failed(error, 0, |item| condition_failed(item, on_failure))))
     }
@@ -292,7 +292,7 @@ impl Run<'_> {
             return_values: delete.returning.map_or(ReturnOld::None, |_all_old| ReturnOld::AllOld),
             return_values_on_condition_check_failure: ReturnOld::AllOld,
         };
-        let written = self.api.engine.delete_item(delete).await;
+        let written = self.api.local.delete_item(delete).await;
         let on_failure = self.options.on_failure;
         self.written(written.map_err(|error| failed(error, 0, |item| condition_failed(item, on_failure))))
     }

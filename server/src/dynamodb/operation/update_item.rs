@@ -43,7 +43,7 @@ impl Operation for UpdateItemInput {
             return_values: options.return_values,
             return_values_on_condition_check_failure: options.on_failure,
         };
-        let output = api.engine.update_item(update).await.map_err(|error| wording.of(error))?;
+        let output = api.local.update_item(update).await.map_err(|error| wording.of(error))?;
         options.write_reply(&request.table_name, &output)
     }
 }
