@@ -24,6 +24,7 @@ pub mod extent;
 pub mod item_encoding;
 pub mod key_encoding;
 pub mod layout;
+pub mod native;
 pub mod number;
 pub mod outbox;
 pub mod page;

@@ -17,6 +17,7 @@ mod catalog;
 mod global_index;
 mod items;
 mod keys;
+mod native;
 mod node;
 mod partition_file;
 mod streams;
@@ -76,8 +77,9 @@ pub(crate) struct Sample {
 /// Every table that `tables_match_code.rs` compares.
 pub(crate) fn tables() -> Vec<Table> {
     use basalt_format::{
-        backfill, catalog, collection_size, data_directory, extent, item_encoding, key_encoding, number,
-        outbox, page, received, stream_iterator, stream_record, superblock, time_to_live, transaction, wal,
+        backfill, catalog, collection_size, data_directory, extent, item_encoding, key_encoding, native,
+        number, outbox, page, received, stream_iterator, stream_record, superblock, time_to_live,
+        transaction, wal,
     };
     vec![
         Table::constants("key_encoding.md", "key_tags", key_encoding::TAGS),
@@ -108,6 +110,22 @@ pub(crate) fn tables() -> Vec<Table> {
         Table::fields("global_index.md", "received_row", received::RECEIVED_ROW_LAYOUT),
         Table::fields("global_index.md", "backfill_key", backfill::BACKFILL_KEY_LAYOUT),
         Table::constants("global_index.md", "backfill_states", backfill::BACKFILL_STATES),
+        Table::fields("native_frame.md", "native_frame_header", native::frame::FRAME_HEADER_LAYOUT),
+        Table::constants("native_frame.md", "native_frame_limits", native::frame::FRAME_LIMITS),
+        Table::constants("native_frame.md", "native_frame_kinds", native::frame::FRAME_KINDS),
+        Table::constants("native_frame.md", "native_frame_flags", native::frame::FRAME_FLAGS),
+        Table::fields("native_frame.md", "native_hello", native::handshake::HELLO_LAYOUT),
+        Table::fields("native_frame.md", "native_welcome", native::handshake::WELCOME_LAYOUT),
+        Table::fields("native_frame.md", "native_proof", native::handshake::PROOF_LAYOUT),
+        Table::constants("native_frame.md", "native_features", native::handshake::FEATURES),
+        Table::constants("native_frame.md", "native_handshake", native::handshake::HANDSHAKE_CONSTANTS),
+        Table::constants("native_frame.md", "native_operations", native::codes::OPERATIONS),
+        Table::constants("native_frame.md", "native_exceptions", native::codes::EXCEPTIONS),
+        Table::constants("native_frame.md", "native_faults", native::codes::FAULTS),
+        Table::constants("native_document.md", "native_document_tags", native::document::DOCUMENT_TAGS),
+        Table::constants("native_document.md", "native_document_limits", native::document::DOCUMENT_LIMITS),
+        Table::constants("native_document.md", "native_name_marks", native::document::NAME_MARKS),
+        Table::constants("native_document.md", "native_members", native::members::MEMBERS),
         Table::fields("data_directory.md", "node", data_directory::NODE_LAYOUT),
         Table::fields("data_directory.md", "node_stream", data_directory::NODE_STREAM_LAYOUT),
         Table::fields("superblock.md", "superblock", superblock::SUPERBLOCK_LAYOUT),
@@ -158,6 +176,7 @@ pub(crate) fn samples() -> Vec<Sample> {
         items::samples(),
         catalog::samples(),
         global_index::samples(),
+        native::samples(),
         node::samples(),
         partition_file::samples(),
         streams::samples(),
