@@ -90,6 +90,11 @@ pub fn validate(item: &[u8]) -> Result<(), DecodeError> {
     validate_map(attributes(item)?, 1)
 }
 
+/// Checks every byte of one attribute's value that comes from outside, as [`validate`] does those of an item.
+pub fn validate_attribute(value: &[u8]) -> Result<(), DecodeError> {
+    validate_value(value, 1)
+}
+
 /// A map, list or set: entries that are found by their index, or by name in a map.
 #[derive(Debug, Clone, Copy)]
 pub struct Container<'a> {

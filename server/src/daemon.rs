@@ -11,6 +11,7 @@ use signal_hook::iterator::Signals;
 
 use crate::config::{Config, ConfigError};
 use crate::listener::{Server, StartError};
+use crate::native::Credentials;
 
 /// Why a daemon ended otherwise than by a signal, or not in order.
 #[derive(Debug, thiserror::Error)]
@@ -89,6 +90,8 @@ pub fn run(config: Config) -> Result<(), DaemonError> {
 fn serve(engine: &Engine, config: &Config, signals: &mut Stop) -> Result<(), DaemonError> {
     let server =
         Server::start(engine.clone(), config.resource_names(), config.listen, config.limits.clone())?;
+    let native = config.native_listen.map(|address| server.listen_native(address, Credentials::Unverified));
+    let native = native.transpose()?;
     tracing::warn!(
         "signatures are accepted unverified: whoever reaches the address may read and write everything"
     );
@@ -99,6 +102,9 @@ fn serve(engine: &Engine, config: &Config, signals: &mut Stop) -> Result<(), Dae
         server.backend().name(),
         if config.engine.in_memory { ", nothing is kept on disk" } else { "" },
     );
+    if let Some(address) = native {
+        tracing::info!("listening for the binary protocol on {address}");
+    }
     signals.wait();
     tracing::info!("stopping: {} connections are open", server.connection_count());
     let cut_off = server.stop();

@@ -78,6 +78,13 @@ impl RequestMemory {
         Ok(MemoryPermit { account: Arc::clone(self), reserved_bytes: bytes, charged_bytes: bytes })
     }
 
+    /// A permit for nothing yet that has room for `bytes`, and grows on demand: for requests whose usual cost is known,
+    /// of which there may be too many at a time to give each a whole step.
+    pub(crate) fn permit_with_room(self: &Arc<Self>, bytes: usize) -> Result<MemoryPermit, MemoryExhausted> {
+        self.reserve(bytes)?;
+        Ok(MemoryPermit { account: Arc::clone(self), reserved_bytes: bytes, charged_bytes: 0 })
+    }
+
     fn reserve(&self, bytes: usize) -> Result<(), MemoryExhausted> {
         let fits = |used: usize| used.checked_add(bytes).filter(|total| *total <= self.limit_bytes);
         self.used_bytes
@@ -148,6 +155,16 @@ mod tests {
         assert!(account.permit_for(1).is_err());
         drop(both);
         assert_eq!(account.used_bytes.load(Ordering::Relaxed), 0);
+    }
+
+    #[test]
+    fn permits_with_room_take_what_they_say_until_they_grow() {
+        let account = RequestMemory::new(1 << 20);
+        let mut permit = account.permit_with_room(4096).unwrap();
+        permit.charge(4096).unwrap();
+        assert_eq!(account.used_bytes.load(Ordering::Relaxed), 4096);
+        permit.charge(1).unwrap();
+        assert_eq!(account.used_bytes.load(Ordering::Relaxed), 4096 + RESERVE_STEP_BYTES);
     }
 
     #[test]

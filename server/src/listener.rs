@@ -25,8 +25,10 @@ use basalt_engine::runtime::{
 };
 
 use crate::dynamodb::{Api, ResourceNames};
-use crate::http::connection::{ConnectionContext, StopSignal, serve};
+use crate::http::connection::{self, ConnectionContext, StopSignal};
 use crate::limits::{CONNECTION_BYTES, Limits, MemoryPermit, RequestMemory};
+use crate::native::session::{self, SessionContext};
+use crate::native::{Answering, Credentials};
 
 /// How long accepting rests after the system had no descriptor or memory for a connection.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
@@ -53,6 +55,13 @@ pub struct Server {
     shared: Arc<Shared>,
     address: SocketAddr,
     backend: BackendKind,
+}
+
+/// What is spoken on a connection.
+#[derive(Debug, Clone)]
+enum Protocol {
+    Http,
+    Native(Arc<Credentials>),
 }
 
 /// What all shards of one server share.
@@ -88,16 +97,22 @@ impl Server {
             address: OnceLock::new(),
             engine,
         });
-        let acceptor = shared.engine.remotes().first().ok_or(StartError::EngineClosed)?;
-        let (sender, receiver) = mpsc::sync_channel(1);
-        let for_acceptor = Arc::clone(&shared);
-        send(acceptor, move |handle| {
-            // The receiver waits right below.
-            let _ = sender.send(listen(&for_acceptor, address, handle));
-        })?;
-        let listening = receiver.recv().map_err(|_| StartError::EngineClosed)?;
-        let (address, backend) = listening.map_err(|source| StartError::Listen { address, source })?;
+        let (address, backend) = start_listening(&shared, address, Protocol::Http)?;
         Ok(Server { shared, address, backend })
+    }
+
+    /// Also listens on `address` for clients of the binary protocol. Waits until it does; returns the address with the
+    /// port that it got.
+    ///
+    /// # Errors
+    /// When the address cannot be listened on, or the engine has ended.
+    pub fn listen_native(
+        &self,
+        address: SocketAddr,
+        credentials: Credentials,
+    ) -> Result<SocketAddr, StartError> {
+        let protocol = Protocol::Native(Arc::new(credentials));
+        start_listening(&self.shared, address, protocol).map(|(address, _backend)| address)
     }
 
     /// The address it listens on, with the port that it got.
@@ -183,7 +198,9 @@ impl Drop for Admission {
 struct ShardServer {
     context: ConnectionContext,
     shared: Arc<Shared>,
-    acceptor: RefCell<Option<Task<()>>>,
+    /// What the requests of the binary protocol need.
+    answering: Answering,
+    acceptors: RefCell<Vec<Task<()>>>,
     connections: RefCell<BTreeMap<u64, Rc<StopSignal>>>,
     next_connection: Cell<u64>,
     /// Who waits for the last connection to end.
@@ -211,15 +228,20 @@ impl ShardServer {
     fn new(shared: &Arc<Shared>, handle: &Handle) -> ShardServer {
         let endpoint = shared.address.get().map(SocketAddr::to_string).unwrap_or_default();
         let local = shared.engine.local().expect("a server runs on the shards of its engine");
+        let (engine, names) = (shared.engine.clone(), shared.names.clone());
+        let api = Rc::new(Api::new(engine.clone(), local.clone(), names.clone(), endpoint.clone()));
+        let documents = Rc::new(Api::in_documents(engine, local, names, endpoint));
+        let memory = Arc::clone(&shared.memory);
         ShardServer {
+            answering: Answering { documents, json: Rc::clone(&api), memory },
             context: ConnectionContext {
                 handle: handle.clone(),
-                api: Rc::new(Api::new(shared.engine.clone(), local, shared.names.clone(), endpoint)),
+                api,
                 limits: Rc::new(shared.limits.clone()),
                 memory: Arc::clone(&shared.memory),
             },
             shared: Arc::clone(shared),
-            acceptor: RefCell::new(None),
+            acceptors: RefCell::default(),
             connections: RefCell::default(),
             next_connection: Cell::new(0),
             stopper: RefCell::new(None),
@@ -228,7 +250,7 @@ impl ShardServer {
     }
 
     /// Serves a connection on this shard.
-    fn spawn_connection(self: Rc<Self>, stream: TcpStream, admission: Admission) {
+    fn spawn_connection(self: Rc<Self>, stream: TcpStream, protocol: Protocol, admission: Admission) {
         if self.is_stopping.get() {
             return;
         }
@@ -242,11 +264,25 @@ impl ShardServer {
         let handle = self.context.handle.clone();
         handle
             .spawn(async move {
-                serve(self.context.clone(), stream, stop).await;
+                match protocol {
+                    Protocol::Http => connection::serve(self.context.clone(), stream, stop).await,
+                    Protocol::Native(credentials) => {
+                        session::serve(self.session_context(credentials), stream, stop).await;
+                    }
+                }
                 drop(admission);
                 self.forget_connection(number);
             })
             .detach();
+    }
+
+    fn session_context(&self, credentials: Arc<Credentials>) -> SessionContext {
+        SessionContext {
+            handle: self.context.handle.clone(),
+            answering: self.answering.clone(),
+            limits: Rc::clone(&self.context.limits),
+            credentials,
+        }
     }
 
     fn forget_connection(&self, number: u64) {
@@ -261,7 +297,7 @@ impl ShardServer {
     /// Ends accepting and every connection; returns how many outlived the shutdown time.
     async fn stop(&self) -> usize {
         self.is_stopping.set(true);
-        if let Some(accepting) = self.acceptor.take() {
+        for accepting in self.acceptors.take() {
             accepting.abort();
         }
         let signals: Vec<_> = self.connections.borrow().values().cloned().collect();
@@ -281,26 +317,47 @@ impl ShardServer {
     }
 }
 
+/// Starts to listen and to accept, on the first shard. Waits until it does.
+fn start_listening(
+    shared: &Arc<Shared>,
+    address: SocketAddr,
+    protocol: Protocol,
+) -> Result<(SocketAddr, BackendKind), StartError> {
+    let acceptor = shared.engine.remotes().first().ok_or(StartError::EngineClosed)?;
+    let (sender, receiver) = mpsc::sync_channel(1);
+    let for_acceptor = Arc::clone(shared);
+    send(acceptor, move |handle| {
+        // The receiver waits right below.
+        let _ = sender.send(listen(&for_acceptor, address, protocol, handle));
+    })?;
+    let listening = receiver.recv().map_err(|_| StartError::EngineClosed)?;
+    listening.map_err(|source| StartError::Listen { address, source })
+}
+
 /// Starts to listen and to accept, on this shard.
 fn listen(
     shared: &Arc<Shared>,
     address: SocketAddr,
+    protocol: Protocol,
     handle: &Handle,
 ) -> io::Result<(SocketAddr, BackendKind)> {
     let listener = handle.listen(address)?;
-    let address = *shared.address.get_or_init(|| listener.local_addr());
+    let address = listener.local_addr();
+    if matches!(protocol, Protocol::Http) {
+        shared.address.get_or_init(|| address);
+    }
     let shard = ShardServer::of(shared, handle);
-    let accepting = handle.spawn(accept_all(Rc::clone(&shard), listener));
-    shard.acceptor.replace(Some(accepting));
+    let accepting = handle.spawn(accept_all(Rc::clone(&shard), listener, protocol));
+    shard.acceptors.borrow_mut().push(accepting);
     Ok((address, handle.backend()))
 }
 
 /// Accepts until the task is aborted.
-async fn accept_all(shard: Rc<ShardServer>, listener: TcpListener) {
+async fn accept_all(shard: Rc<ShardServer>, listener: TcpListener, protocol: Protocol) {
     let handle = shard.context.handle.clone();
     loop {
         match listener.accept().await {
-            Ok((stream, _)) => place(&shard, stream),
+            Ok((stream, _)) => place(&shard, stream, protocol.clone()),
             Err(error) => {
                 tracing::warn!(%error, "a connection could not be accepted");
                 handle.sleep(ACCEPT_PAUSE).await;
@@ -310,7 +367,7 @@ async fn accept_all(shard: Rc<ShardServer>, listener: TcpListener) {
 }
 
 /// Gives a connection to a shard. What the server has no room for is closed.
-fn place(shard: &Rc<ShardServer>, stream: TcpStream) {
+fn place(shard: &Rc<ShardServer>, stream: TcpStream, protocol: Protocol) {
     let shared = &shard.shared;
     let chosen = shared.choose_shard(&shard.context.handle);
     let Some(admission) = shared.admit(chosen) else {
@@ -322,20 +379,26 @@ fn place(shard: &Rc<ShardServer>, stream: TcpStream) {
         return;
     };
     if usize::from(shard.context.handle.shard().0) == chosen {
-        Rc::clone(shard).spawn_connection(stream, admission);
+        Rc::clone(shard).spawn_connection(stream, protocol, admission);
         return;
     }
     match stream.detach() {
-        Ok(stream) => send_connection(shared, chosen, stream, admission),
+        Ok(stream) => send_connection(shared, chosen, stream, protocol, admission),
         Err(error) => tracing::warn!(%error, "a connection could not be moved to another shard"),
     }
 }
 
-fn send_connection(shared: &Arc<Shared>, chosen: usize, stream: DetachedStream, admission: Admission) {
+fn send_connection(
+    shared: &Arc<Shared>,
+    chosen: usize,
+    stream: DetachedStream,
+    protocol: Protocol,
+    admission: Admission,
+) {
     let Some(remote) = shared.engine.remotes().get(chosen) else { return };
     let for_shard = Arc::clone(shared);
     let sent = send(remote, move |handle| match stream.attach(handle) {
-        Ok(stream) => ShardServer::of(&for_shard, handle).spawn_connection(stream, admission),
+        Ok(stream) => ShardServer::of(&for_shard, handle).spawn_connection(stream, protocol, admission),
         Err(error) => tracing::warn!(%error, "a connection was lost on its way to another shard"),
     });
     if sent.is_err() {

@@ -106,6 +106,15 @@ impl From<ItemRef<'_>> for EncodedItem {
     }
 }
 
+impl From<&BTreeMap<String, Value>> for EncodedItem {
+    /// The stored form of attributes that keep the rules of items.
+    fn from(attributes: &BTreeMap<String, Value>) -> Self {
+        let mut encoder = Encoder::new();
+        encode_entries(attributes, &mut encoder);
+        Self(encoder.finish())
+    }
+}
+
 impl fmt::Debug for EncodedItem {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         fmt::Debug::fmt(&self.as_item(), formatter)

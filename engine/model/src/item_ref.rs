@@ -131,8 +131,9 @@ impl<'a> ValueRef<'a> {
         self.to_value_at(1)
     }
 
+    /// Takes a view of one stored value: its tag and what belongs to it.
     #[inline]
-    pub(crate) fn decode(bytes: &'a [u8]) -> Result<Self, DecodeError> {
+    pub fn decode(bytes: &'a [u8]) -> Result<Self, DecodeError> {
         Ok(match RawValue::parse(bytes)? {
             RawValue::String(text) => Self::S(item_encoding::text(text)?),
             RawValue::Number(bytes) => Self::N(number::decode_compact(bytes)?.into()),

@@ -190,9 +190,9 @@ impl FrameHeader {
         self.body_bytes
     }
 
-    /// The kind, if the header is whole.
-    pub fn kind(&self) -> FrameKind {
-        self.head.kind
+    /// The head, if the header is whole: for who throws the body away.
+    pub fn unchecked_head(&self) -> FrameHead {
+        self.head
     }
 
     /// The head, once the checksum over it and the body holds.

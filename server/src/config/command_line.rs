@@ -30,6 +30,8 @@ Exit status:
 Examples:
   basaltd
       Serves ./basalt-data at http://127.0.0.1:8000
+  basaltd --native-listen 127.0.0.1:8001
+      The same, and Basalt's own binary protocol on port 8001
   basaltd --in-memory --listen 127.0.0.1:0
       For tests: a free port, nothing on disk
   basaltd --config /etc/basalt.toml --log info,basalt_server=debug

@@ -38,6 +38,8 @@ pub struct Config {
     pub data_directory: PathBuf,
     /// Where to listen.
     pub listen: SocketAddr,
+    /// Where to listen for clients of the binary protocol, if anywhere.
+    pub native_listen: Option<SocketAddr>,
     /// Which events are logged: a level, or levels by module.
     pub log: String,
     /// How the engine is opened.
@@ -97,6 +99,7 @@ impl Config {
         Config {
             data_directory: settings.data_dir.unwrap_or_else(|| DEFAULT_DIRECTORY.into()),
             listen: settings.listen.unwrap_or_else(|| (Ipv4Addr::LOCALHOST, DEFAULT_PORT).into()),
+            native_listen: settings.native_listen,
             log: settings.log.unwrap_or_else(|| DEFAULT_LOG.into()),
             limits: Limits {
                 connections_max: settings.max_connections.unwrap_or(Limits::default().connections_max),
@@ -175,6 +178,7 @@ mod tests {
         let config = config(&[]).unwrap();
         assert_eq!(config.listen.to_string(), "127.0.0.1:8000");
         assert_eq!(config.data_directory, PathBuf::from("basalt-data"));
+        assert_eq!(config.native_listen, None);
         assert!(!config.engine.in_memory);
         config.engine.validate().unwrap();
     }
@@ -186,6 +190,8 @@ mod tests {
             "/d",
             "--listen",
             "0.0.0.0:1",
+            "--native-listen",
+            "127.0.0.1:8001",
             "--in-memory",
             "--shards",
             "3",
@@ -204,6 +210,7 @@ mod tests {
             "--throttle=false",
         ])
         .unwrap();
+        assert_eq!(config.native_listen.unwrap().port(), 8001);
         assert_eq!(config.engine.shard_count, Some(3));
         assert_eq!(config.engine.memory_budget_bytes, 128 << 20);
         assert_eq!(config.engine.log_budget_bytes, Some(1 << 30));

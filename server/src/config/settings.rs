@@ -66,6 +66,12 @@ pub(super) struct Settings {
     #[arg(long, env = "BASALT_LISTEN", value_name = "ADDRESS")]
     pub(super) listen: Option<SocketAddr>,
 
+    /// Address to listen on for clients of the binary protocol [default: none]
+    ///
+    /// As for `--listen`, credentials are accepted without being verified. The usual port is 8001.
+    #[arg(long, env = "BASALT_NATIVE_LISTEN", value_name = "ADDRESS")]
+    pub(super) native_listen: Option<SocketAddr>,
+
     /// Keep all data in memory and touch no directory; it is gone at the end
     #[arg(long, env = "BASALT_IN_MEMORY", num_args = 0..=1, require_equals = true, default_missing_value = "true", value_name = "BOOL")]
     pub(super) in_memory: Option<bool>,
@@ -154,6 +160,7 @@ impl Settings {
         Settings {
             data_dir: self.data_dir.or(other.data_dir),
             listen: self.listen.or(other.listen),
+            native_listen: self.native_listen.or(other.native_listen),
             in_memory: self.in_memory.or(other.in_memory),
             shards: self.shards.or(other.shards),
             memory: self.memory.or(other.memory),

@@ -1,5 +1,6 @@
 //! Reading a body without running it, for those who try bodies in bulk.
 
+use super::json::Syntax;
 use super::target::Target;
 use crate::limits::RequestMemory;
 
@@ -9,7 +10,14 @@ use crate::limits::RequestMemory;
 /// The reader is the one that every request goes through.
 pub fn accepts_body(target: &str, body: &[u8], memory_bytes: usize) -> bool {
     let memory = &mut RequestMemory::new(memory_bytes).permit();
-    Target::from_header(target).is_some_and(|target| target.check_body(body, memory).is_ok())
+    Target::from_header(target).is_some_and(|target| target.check_body(Syntax::Json, body, memory).is_ok())
+}
+
+/// The same for the document of a request of the binary protocol; `operation` is its number there.
+pub fn accepts_document(operation: u16, body: &[u8], memory_bytes: usize) -> bool {
+    let memory = &mut RequestMemory::new(memory_bytes).permit();
+    let target = Target::of_document(operation);
+    target.is_some_and(|target| target.check_body(Syntax::Native, body, memory).is_ok())
 }
 
 #[cfg(test)]

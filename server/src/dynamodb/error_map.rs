@@ -7,7 +7,7 @@ use basalt_engine::model::{EncodedItem, ValueError};
 use basalt_engine::{Error as EngineError, TableChange, Throttled, ValidationError};
 use hyper::StatusCode;
 
-use super::json::{BodyError, DamagedItem, Members, Writer};
+use super::json::{BodyError, DamagedItem, Members, Syntax, Writer};
 use super::{messages, throttling};
 use crate::limits::MemoryExhausted;
 
@@ -94,6 +94,42 @@ impl Exception {
             }
             Exception::UnknownOperation => "com.amazon.coral.service#UnknownOperationException",
             Exception::Validation => "com.amazon.coral.validate#ValidationException",
+        }
+    }
+
+    /// The number in the binary protocol: `format-spec/spec/native_frame.md`.
+    fn number(self) -> u16 {
+        match self {
+            Exception::AccessDenied => 1,
+            Exception::BackupNotFound => 2,
+            Exception::ConditionalCheckFailed => 3,
+            Exception::DuplicateItem => 4,
+            Exception::ExpiredIterator => 5,
+            Exception::ExportNotFound => 6,
+            Exception::GlobalTableNotFound => 7,
+            Exception::IdempotentParameterMismatch => 8,
+            Exception::ImportNotFound => 9,
+            Exception::ItemCollectionSizeLimitExceeded => 10,
+            Exception::IncompleteSignature => 11,
+            Exception::InternalServerError => 12,
+            Exception::InvalidSignature => 13,
+            Exception::LimitExceeded => 14,
+            Exception::MissingAuthenticationToken => 15,
+            Exception::PointInTimeRecoveryUnavailable => 16,
+            Exception::PolicyNotFound => 17,
+            Exception::ProvisionedThroughputExceeded => 18,
+            Exception::ResourceInUse => 19,
+            Exception::ResourceNotFound => 20,
+            Exception::Serialization => 21,
+            Exception::ServiceUnavailable => 22,
+            Exception::TableNotFound => 23,
+            Exception::Throttling => 24,
+            Exception::TrimmedDataAccess => 25,
+            Exception::TransactionCanceled => 26,
+            Exception::TransactionConflict => 27,
+            Exception::TransactionInProgress => 28,
+            Exception::UnknownOperation => 29,
+            Exception::Validation => 30,
         }
     }
 
@@ -336,11 +372,27 @@ impl ApiError {
         self.message.as_deref().unwrap_or_default()
     }
 
-    /// The body of the answer.
+    /// The body of the answer over HTTP.
     pub(crate) fn into_body(self) -> Result<Vec<u8>, DamagedItem> {
-        let mut writer = Writer::default();
+        self.write(Writer::default())
+    }
+
+    /// The body of the error in the binary protocol, where a number beside it says which exception it is.
+    pub(crate) fn into_document(self) -> Result<Vec<u8>, DamagedItem> {
+        self.write(Writer::new(Syntax::Native))
+    }
+
+    /// The number of the exception in the binary protocol.
+    pub(crate) fn number(&self) -> u16 {
+        self.exception.number()
+    }
+
+    fn write(self, mut writer: Writer) -> Result<Vec<u8>, DamagedItem> {
+        let is_named = writer.syntax() == Syntax::Json;
         let mut members = writer.object();
-        members.string("__type", self.exception.type_name());
+        if is_named {
+            members.string("__type", self.exception.type_name());
+        }
         if let Some(message) = &self.message {
             members.string(self.exception.message_member(), message);
         }
@@ -382,7 +434,7 @@ impl From<StatementError> for ApiError {
 impl From<BodyError> for ApiError {
     fn from(error: BodyError) -> Self {
         match error {
-            BodyError::NotJson => ApiError::silent(Exception::Serialization),
+            BodyError::Malformed => ApiError::silent(Exception::Serialization),
             BodyError::Type(fault) => ApiError::new(Exception::Serialization, fault.to_string()),
             BodyError::Memory(exhausted) => exhausted.into(),
         }
@@ -416,6 +468,8 @@ impl From<ValueError> for ApiError {
 
 #[cfg(test)]
 mod tests {
+    use basalt_format::native::{Node, codes};
+
     use super::*;
 
     fn body(error: ApiError) -> String {
@@ -423,8 +477,56 @@ mod tests {
     }
 
     #[test]
+    fn every_exception_has_its_number_in_the_binary_protocol() {
+        let exceptions = [
+            Exception::AccessDenied,
+            Exception::BackupNotFound,
+            Exception::ConditionalCheckFailed,
+            Exception::DuplicateItem,
+            Exception::ExpiredIterator,
+            Exception::ExportNotFound,
+            Exception::GlobalTableNotFound,
+            Exception::IdempotentParameterMismatch,
+            Exception::ImportNotFound,
+            Exception::ItemCollectionSizeLimitExceeded,
+            Exception::IncompleteSignature,
+            Exception::InternalServerError,
+            Exception::InvalidSignature,
+            Exception::LimitExceeded,
+            Exception::MissingAuthenticationToken,
+            Exception::PointInTimeRecoveryUnavailable,
+            Exception::PolicyNotFound,
+            Exception::ProvisionedThroughputExceeded,
+            Exception::ResourceInUse,
+            Exception::ResourceNotFound,
+            Exception::Serialization,
+            Exception::ServiceUnavailable,
+            Exception::TableNotFound,
+            Exception::Throttling,
+            Exception::TrimmedDataAccess,
+            Exception::TransactionCanceled,
+            Exception::TransactionConflict,
+            Exception::TransactionInProgress,
+            Exception::UnknownOperation,
+            Exception::Validation,
+        ];
+        assert_eq!(exceptions.len(), codes::EXCEPTIONS.len());
+        for exception in exceptions {
+            let name = exception.type_name().split('#').next_back();
+            assert_eq!(codes::exception_name(exception.number()), name);
+        }
+    }
+
+    #[test]
+    fn an_error_as_a_document_has_no_name() {
+        let document = ApiError::validation("x").into_document().unwrap();
+        let expected = Node::Object(vec![("message".to_owned(), Node::Text("x".to_owned()))]);
+        assert_eq!(Node::decode(&document), Ok(expected));
+    }
+
+    #[test]
     fn bodies_that_are_not_json_have_no_message() {
-        let error = ApiError::from(BodyError::NotJson);
+        let error = ApiError::from(BodyError::Malformed);
         let body = body(error);
         assert_eq!(body, r#"{"__type":"com.amazon.coral.service#SerializationException"}"#);
         assert_eq!(crc32fast::hash(body.as_bytes()), 3_948_637_019, "as AWS sends it");

@@ -32,11 +32,11 @@ use basalt_engine::{Engine, LocalEngine};
 use bytes::Bytes;
 
 use self::error_map::{ApiError, Exception};
-use self::json::{BodyError, Known, Place, Reader};
+use self::json::{BodyError, Known, Members, Place, Reader, Syntax, Writer};
 use self::target::Target;
 use crate::limits::MemoryPermit;
 
-pub use self::accepts_body::accepts_body;
+pub use self::accepts_body::{accepts_body, accepts_document};
 pub use self::table_name::ResourceNames;
 
 /// A call as HTTP brought it.
@@ -61,6 +61,8 @@ pub(crate) struct Api {
     names: ResourceNames,
     /// Where clients reach this server.
     endpoint: String,
+    /// In which syntax it reads and answers.
+    syntax: Syntax,
 }
 
 /// One operation of the API: its input, read member by member, and how it runs.
@@ -78,12 +80,36 @@ trait Operation: Default {
 impl Api {
     /// The API of an engine whose resources are named so, on the shard of `local`.
     pub(crate) fn new(engine: Engine, local: LocalEngine, names: ResourceNames, endpoint: String) -> Api {
-        Api { engine, local, names, endpoint }
+        Api { engine, local, names, endpoint, syntax: Syntax::Json }
+    }
+
+    /// The same API, for requests whose bodies are documents of the binary protocol.
+    pub(crate) fn in_documents(
+        engine: Engine,
+        local: LocalEngine,
+        names: ResourceNames,
+        endpoint: String,
+    ) -> Api {
+        Api { syntax: Syntax::Native, ..Api::new(engine, local, names, endpoint) }
     }
 
     /// The region it answers for.
     pub(crate) fn region(&self) -> &str {
         &self.names.region
+    }
+
+    /// Answers a request whose body is a document: the document of its reply, or the error.
+    pub(crate) async fn answer_document(
+        &self,
+        operation: u16,
+        body: Vec<u8>,
+        memory: MemoryPermit,
+    ) -> Result<Vec<u8>, ApiError> {
+        let call = Call { target: "", signature: Ok(()), body: body.into(), memory };
+        match Target::of_document(operation) {
+            Some(target) => self.run_target(target, call).await,
+            None => Err(ApiError::silent(Exception::UnknownOperation)),
+        }
     }
 
     /// Answers a call: the body of its reply, or the error.
@@ -94,10 +120,22 @@ impl Api {
         }
     }
 
+    /// A reply that is still empty.
+    fn writer(&self) -> Writer {
+        Writer::new(self.syntax)
+    }
+
+    /// A reply that is an object with the members that `write` adds.
+    fn object_reply(&self, write: impl FnOnce(&mut Members<'_>)) -> Vec<u8> {
+        let mut writer = self.writer();
+        write(&mut writer.object());
+        writer.into_bytes()
+    }
+
     async fn run<T: Operation>(&self, call: Call<'_>) -> Result<Vec<u8>, ApiError> {
         let Call { signature, body, mut memory, .. } = call;
-        let input = read_input::<T>(&body, &mut memory);
-        let is_garbage = matches!(input, Err(BodyError::NotJson)) && !body.is_empty();
+        let input = read_input::<T>(self.syntax, &body, &mut memory);
+        let is_garbage = matches!(input, Err(BodyError::Malformed)) && !body.is_empty();
         if !is_garbage {
             signature?;
         }
@@ -108,8 +146,8 @@ impl Api {
 }
 
 /// A body without a known operation: only whether it is JSON matters.
-fn unknown_operation(mut call: Call<'_>) -> ApiError {
-    let is_json = call.body.is_empty() || Reader::check_document(&call.body, &mut call.memory).is_ok();
+fn unknown_operation(call: Call<'_>) -> ApiError {
+    let is_json = call.body.is_empty() || Syntax::Json.check_document(&call.body).is_ok();
     match target::not_done(call.target) {
         _ if !is_json => ApiError::silent(Exception::Serialization),
         Some(operation) => ApiError::unsupported(operation),
@@ -118,17 +156,17 @@ fn unknown_operation(mut call: Call<'_>) -> ApiError {
 }
 
 /// Reads a body into an operation's input.
-fn read_input<T: Operation>(body: &[u8], memory: &mut MemoryPermit) -> Result<T, BodyError> {
-    let mut reader = Reader::new(body, memory)?;
+fn read_input<T: Operation>(syntax: Syntax, body: &[u8], memory: &mut MemoryPermit) -> Result<T, BodyError> {
+    let mut reader = Reader::new(syntax, body, memory)?;
     let mut input = T::default();
     let read = reader
         .structure(Place::Member, T::SHAPE, |reader, name| input.read_member(reader, name))
         .and_then(|_| reader.finish());
     match read {
         Ok(()) => Ok(input),
-        // That the rest is not JSON would be told first.
+        // That the rest is no document would be told first.
         Err(BodyError::Type(fault)) => {
-            Reader::check_document(body, memory)?;
+            syntax.check_document(body)?;
             Err(BodyError::Type(fault))
         }
         Err(other) => Err(other),

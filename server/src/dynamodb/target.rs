@@ -1,6 +1,8 @@
 //! Which operation a request wants, by its `X-Amz-Target`: the one table of operations and their inputs.
 
-use super::json::BodyError;
+use basalt_format::native::codes;
+
+use super::json::{BodyError, Syntax};
 use super::operation::*;
 use super::{Api, ApiError, Call, read_input};
 use crate::limits::MemoryPermit;
@@ -23,10 +25,23 @@ macro_rules! operations {
                 }
             }
 
+            /// The operation of a request whose body is a document; None if there is no such number.
+            pub(crate) fn of_document(number: u16) -> Option<Target> {
+                match codes::operation_name(number)? {
+                    $($(stringify!($operation) => Some(Target::$operation),)*)*
+                    _ => None,
+                }
+            }
+
             /// Whether `body` can be read as the operation's input.
-            pub(super) fn check_body(self, body: &[u8], memory: &mut MemoryPermit) -> Result<(), BodyError> {
+            pub(super) fn check_body(
+                self,
+                syntax: Syntax,
+                body: &[u8],
+                memory: &mut MemoryPermit,
+            ) -> Result<(), BodyError> {
                 match self {
-                    $($(Target::$operation => read_input::<$input>(body, memory).map(drop),)*)*
+                    $($(Target::$operation => read_input::<$input>(syntax, body, memory).map(drop),)*)*
                 }
             }
         }
@@ -141,6 +156,15 @@ mod tests {
         ] {
             assert_eq!(Target::from_header(header), None, "{header:?}");
         }
+    }
+
+    #[test]
+    fn every_operation_that_has_documents_is_there() {
+        for operation in codes::OPERATIONS {
+            let target = Target::of_document(operation.value as u16);
+            assert_eq!(target.map(|target| format!("{target:?}")).as_deref(), Some(operation.name));
+        }
+        assert_eq!(Target::of_document(0), None);
     }
 
     #[test]

@@ -59,7 +59,7 @@ impl StopSignal {
     }
 
     /// Whether the connection shall end; if not, its task is woken when it shall.
-    fn poll(&self, context: &Context<'_>) -> bool {
+    pub(crate) fn poll(&self, context: &Context<'_>) -> bool {
         if !self.is_set.get() {
             self.waker.replace(Some(context.waker().clone()));
         }

@@ -1,4 +1,5 @@
-//! Attribute values and items, from JSON straight into the model's types.
+//! Attribute values and items, from JSON straight into the model's types, or from their stored form, in which the binary
+//! protocol carries them (`stored`).
 //!
 //! A value may be well-formed JSON of the right shapes and still break a rule (a bad number, an empty set, no type
 //! or two). DynamoDB tells such faults later than type errors and violated constraints, so reading goes on and
@@ -14,6 +15,7 @@ use std::collections::BTreeMap;
 use basalt_engine::model::legacy::Argument;
 use basalt_engine::model::{Item, Number, Value, ValueError};
 
+use super::Syntax;
 use super::reader::{BodyError, Reader};
 use super::shape::{Known, Place};
 
@@ -22,15 +24,15 @@ const LEVELS_MAX: usize = 32;
 /// Names, of attributes and inside of maps, are at most so long.
 const NAME_BYTES_MAX: usize = 65_535;
 /// What a member costs in memory beside its text: its place in a tree node or vector, and the allocator's share.
-const MEMBER_BYTES: usize = 128;
+pub(super) const MEMBER_BYTES: usize = 128;
 /// What the first member of a map costs: a tree node has room for eleven.
-const MAP_NODE_BYTES: usize = 640;
+pub(super) const MAP_NODE_BYTES: usize = 640;
 
 /// A map of attribute values as it stood in the request: an item, a key, or expression values.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct AttributeMap {
-    attributes: BTreeMap<String, Value>,
-    first_fault: Option<(String, ValueError)>,
+    pub(super) attributes: BTreeMap<String, Value>,
+    pub(super) first_fault: Option<(String, ValueError)>,
 }
 
 impl AttributeMap {
@@ -95,6 +97,9 @@ impl<'a> Reader<'a> {
 
     /// A map from names to attribute values.
     pub(crate) fn attribute_map(&mut self, place: Place) -> Result<Option<AttributeMap>, BodyError> {
+        if self.syntax() == Syntax::Native {
+            return self.stored_attribute_map(place);
+        }
         let mut map = AttributeMap::default();
         let present = self.map(place, "AttributeValue", |reader, name| {
             let mut fault = FirstFault::default();
@@ -133,6 +138,9 @@ impl<'a> Reader<'a> {
         level: usize,
         fault: &mut FirstFault,
     ) -> Result<Option<Value>, BodyError> {
+        if self.syntax() == Syntax::Native {
+            return self.stored_attribute_value(place);
+        }
         let mut value = None;
         let mut datatype_count = 0;
         let is_present = self.structure(place, "AttributeValue", |reader, datatype| {

@@ -1,4 +1,5 @@
-//! Writes attribute values: encoded ones without decoding them first, and decoded ones.
+//! Writes attribute values: encoded ones without decoding them first, and decoded ones. In the binary protocol encoded
+//! ones travel as they are.
 //!
 //! Stored bytes may be damaged in spite of every checksum; then writing stops and the client gets an error, never
 //! half an item.
@@ -6,8 +7,9 @@
 use std::collections::BTreeMap;
 use std::fmt::Display;
 
-use basalt_engine::model::{ItemRef, MapRef, SetRef, Value, ValueRef};
+use basalt_engine::model::{EncodedItem, ItemRef, MapRef, SetRef, Value, ValueRef};
 
+use super::Syntax;
 use super::writer::Writer;
 
 /// More levels than an item may have are damage, and must not decide how deep the stack grows.
@@ -27,19 +29,31 @@ impl DamagedItem {
 impl Writer {
     /// An encoded item, as a map from names to attribute values.
     pub(crate) fn item(&mut self, item: ItemRef<'_>) -> Result<(), DamagedItem> {
-        self.encoded_map(item.as_map(), 1)
+        match self.syntax() {
+            Syntax::Json => self.encoded_map(item.as_map(), 1),
+            Syntax::Native => {
+                self.stored_map(item.as_bytes());
+                Ok(())
+            }
+        }
     }
 
     /// Attributes, as a map from names to attribute values.
     pub(crate) fn attributes(&mut self, attributes: &BTreeMap<String, Value>) {
-        let mut members = self.object();
-        for (name, value) in attributes {
-            members.value_of(name).value(value);
+        match self.syntax() {
+            Syntax::Json => self.json_attributes(attributes),
+            Syntax::Native => self.stored_map(EncodedItem::from(attributes).as_bytes()),
         }
     }
 
-    /// One attribute value.
-    pub(crate) fn value(&mut self, value: &Value) {
+    fn json_attributes(&mut self, attributes: &BTreeMap<String, Value>) {
+        let mut members = self.object();
+        for (name, value) in attributes {
+            members.value_of(name).json_value(value);
+        }
+    }
+
+    fn json_value(&mut self, value: &Value) {
         let mut datatype = self.object();
         let writer = datatype.value_of(value.kind().name());
         match value {
@@ -49,9 +63,9 @@ impl Writer {
             Value::Ss(set) => writer.each(set.iter(), |writer, text| writer.string(text)),
             Value::Ns(set) => writer.each(set.iter(), Writer::quoted),
             Value::Bs(set) => writer.each(set.iter(), |writer, bytes| writer.base64(bytes)),
-            Value::M(members) => writer.attributes(members),
-            Value::L(elements) => writer.each(elements.iter(), Writer::value),
-            Value::Bool(truth) => writer.display(truth),
+            Value::M(members) => writer.json_attributes(members),
+            Value::L(elements) => writer.each(elements.iter(), Writer::json_value),
+            Value::Bool(truth) => writer.print(truth),
             Value::Null => writer.raw("true"),
         }
     }
@@ -83,7 +97,7 @@ impl Writer {
                     elements.element().encoded_value(element.map_err(DamagedItem::new)?, level + 1)?;
                 }
             }
-            ValueRef::Bool(truth) => writer.display(truth),
+            ValueRef::Bool(truth) => writer.print(truth),
             ValueRef::Null => writer.raw("true"),
         }
         Ok(())
@@ -117,6 +131,6 @@ impl Writer {
 
     /// A string of text that needs no escapes.
     fn quoted(&mut self, text: impl Display) {
-        self.display(format_args!("\"{text}\""));
+        self.print(format_args!("\"{text}\""));
     }
 }

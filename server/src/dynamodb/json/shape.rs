@@ -71,7 +71,7 @@ impl IntegerType {
 
 /// The shape that the service model wants at one place.
 #[derive(Debug, Clone, Copy)]
-enum Wanted {
+pub(super) enum Wanted {
     Text,
     Boolean,
     Integer(IntegerType),
@@ -113,7 +113,7 @@ impl<'a> Reader<'a> {
     pub(crate) fn integer(&mut self, integer_type: IntegerType) -> Result<Option<i64>, BodyError> {
         match self.value_of(Wanted::Integer(integer_type))? {
             None => Ok(None),
-            Some(_) => Ok(Some(floor_of_number(self.read_number()?))),
+            Some(_) => self.read_whole_number().map(Some),
         }
     }
 
@@ -121,10 +121,8 @@ impl<'a> Reader<'a> {
     pub(crate) fn timestamp_us(&mut self) -> Result<Option<u64>, BodyError> {
         match self.value_of(Wanted::Integer(IntegerType::Long))? {
             None => Ok(None),
-            // The reader checked the grammar; conversion from floating point saturates.
-            Some(_) => {
-                Ok(Some(self.read_number()?.parse::<f64>().map_or(0, |seconds| (seconds * 1e6) as u64)))
-            }
+            // Conversion from floating point saturates.
+            Some(_) => Ok(Some((self.read_decimal_number()? * 1e6) as u64)),
         }
     }
 
@@ -205,7 +203,7 @@ impl<'a> Reader<'a> {
     }
 
     /// The kind of the next value if it fits; None if it was null, which is consumed.
-    fn value_of(&mut self, wanted: Wanted) -> Result<Option<Kind>, BodyError> {
+    pub(super) fn value_of(&mut self, wanted: Wanted) -> Result<Option<Kind>, BodyError> {
         let kind = self.peek()?;
         if kind == Kind::Null {
             self.read_word(kind)?;
@@ -292,15 +290,6 @@ fn boolean_from_text(text: &str) -> Result<bool, BodyError> {
         Ok(false)
     } else {
         Err(TypeFault::NotBooleanText.into())
-    }
-}
-
-fn floor_of_number(text: &str) -> i64 {
-    match text.parse::<i64>() {
-        Ok(whole) => whole,
-        // The reader checked the grammar, so this is a fraction, an exponent or more digits than 64 bits hold.
-        // Conversion from floating point saturates.
-        Err(_) => text.parse::<f64>().map_or(0, |number| number.floor() as i64),
     }
 }
 

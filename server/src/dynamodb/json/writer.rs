@@ -1,48 +1,76 @@
-//! Writes a reply into one buffer: punctuation, escaped strings, base64.
+//! Writes a reply into one buffer, in either syntax: punctuation, escaped strings and base64, or the tags of the binary
+//! protocol's documents.
 //!
 //! [`Writer::object`] and [`Writer::array`] return guards that put the commas and close what they opened when they
 //! are dropped, so every reply nests properly, whichever way its writing ends.
 
+use basalt_format::native::PutDocument as _;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 
-use super::reader::plain_run_length;
+use super::Syntax;
+use super::text::plain_run_length;
 
 /// Room that a reply begins with: an item of common size fits, so that the buffer seldom moves.
 const REPLY_BYTES: usize = 1 << 10;
 
-/// JSON text being written.
+/// A document being written.
 #[derive(Debug)]
 pub(crate) struct Writer {
     buffer: Vec<u8>,
+    syntax: Syntax,
 }
 
+/// JSON is what nearly all operations answer in.
 impl Default for Writer {
     fn default() -> Self {
-        Self { buffer: Vec::with_capacity(REPLY_BYTES) }
+        Writer::new(Syntax::Json)
     }
 }
 
 impl Writer {
-    /// The text written.
+    /// An empty document.
+    pub(crate) fn new(syntax: Syntax) -> Writer {
+        Writer { buffer: Vec::with_capacity(REPLY_BYTES), syntax }
+    }
+
+    /// In which syntax it is written.
+    pub(crate) fn syntax(&self) -> Syntax {
+        self.syntax
+    }
+
+    /// The document written.
     pub(crate) fn into_bytes(self) -> Vec<u8> {
         self.buffer
     }
 
     /// An object; members are added to what is returned.
     pub(crate) fn object(&mut self) -> Members<'_> {
-        self.raw("{");
+        match self.syntax {
+            Syntax::Json => self.raw("{"),
+            Syntax::Native => self.buffer.open_object(),
+        }
         Members { writer: self, is_first: true }
     }
 
     /// An array; elements are added to what is returned.
     pub(crate) fn array(&mut self) -> Elements<'_> {
-        self.raw("[");
+        match self.syntax {
+            Syntax::Json => self.raw("["),
+            Syntax::Native => self.buffer.open_list(),
+        }
         Elements { writer: self, is_first: true }
     }
 
-    /// A string, escaped.
+    /// A string.
     pub(crate) fn string(&mut self, text: &str) {
+        match self.syntax {
+            Syntax::Json => self.escaped(text),
+            Syntax::Native => self.buffer.put_text(text),
+        }
+    }
+
+    fn escaped(&mut self, text: &str) {
         self.raw("\"");
         let mut rest = text;
         loop {
@@ -56,8 +84,8 @@ impl Writer {
         self.raw("\"");
     }
 
-    /// Bytes, as a string of base64.
-    pub(crate) fn base64(&mut self, bytes: &[u8]) {
+    /// Bytes, as a JSON string of base64.
+    pub(super) fn base64(&mut self, bytes: &[u8]) {
         self.raw("\"");
         let start = self.buffer.len();
         self.buffer.resize(start + bytes.len().div_ceil(3) * 4, 0);
@@ -67,20 +95,37 @@ impl Writer {
         self.raw("\"");
     }
 
-    /// Anything whose `Display` is JSON: numbers and booleans.
-    pub(crate) fn display(&mut self, value: impl std::fmt::Display) {
+    /// A whole number or a truth.
+    pub(crate) fn display(&mut self, value: impl Into<Scalar>) {
+        match (self.syntax, value.into()) {
+            (Syntax::Json, Scalar::Integer(number)) => self.print(number),
+            (Syntax::Json, Scalar::Boolean(truth)) => self.print(truth),
+            (Syntax::Native, Scalar::Integer(number)) => self.buffer.put_integer(number),
+            (Syntax::Native, Scalar::Boolean(truth)) => self.buffer.put_boolean(truth),
+        }
+    }
+
+    /// A number of seconds or units; in JSON always with a fraction, as DynamoDB prints doubles.
+    pub(crate) fn double(&mut self, value: f64) {
+        match self.syntax {
+            Syntax::Json => self.print(format_args!("{value:?}")),
+            Syntax::Native => self.buffer.put_double(value),
+        }
+    }
+
+    /// A map of attributes in its stored form, in the one syntax that has such.
+    pub(super) fn stored_map(&mut self, item: &[u8]) {
+        self.buffer.put_item(item);
+    }
+
+    /// Anything whose `Display` is JSON.
+    pub(super) fn print(&mut self, value: impl std::fmt::Display) {
         use std::io::Write as _;
         write!(self.buffer, "{value}").expect("writing to a vector cannot fail");
     }
 
-    /// A number of seconds or units, always with a fraction, as DynamoDB prints doubles.
-    pub(crate) fn double(&mut self, value: f64) {
-        use std::io::Write as _;
-        write!(self.buffer, "{value:?}").expect("writing to a vector cannot fail");
-    }
-
     /// Text that is JSON already.
-    pub(crate) fn raw(&mut self, json: &str) {
+    pub(super) fn raw(&mut self, json: &str) {
         self.buffer.extend_from_slice(json.as_bytes());
     }
 
@@ -91,8 +136,52 @@ impl Writer {
             b'\n' => self.raw("\\n"),
             b'\r' => self.raw("\\r"),
             b'\t' => self.raw("\\t"),
-            control => self.display(format_args!("\\u{control:04x}")),
+            control => self.print(format_args!("\\u{control:04x}")),
         }
+    }
+}
+
+/// A value that both syntaxes have as it is.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum Scalar {
+    Integer(i64),
+    Boolean(bool),
+}
+
+impl From<bool> for Scalar {
+    fn from(truth: bool) -> Self {
+        Scalar::Boolean(truth)
+    }
+}
+
+impl From<u32> for Scalar {
+    fn from(number: u32) -> Self {
+        Scalar::Integer(number.into())
+    }
+}
+
+impl From<i32> for Scalar {
+    fn from(number: i32) -> Self {
+        Scalar::Integer(number.into())
+    }
+}
+
+impl From<i64> for Scalar {
+    fn from(number: i64) -> Self {
+        Scalar::Integer(number)
+    }
+}
+
+/// No count or size of anything here comes near the bound.
+impl From<u64> for Scalar {
+    fn from(number: u64) -> Self {
+        Scalar::Integer(i64::try_from(number).unwrap_or(i64::MAX))
+    }
+}
+
+impl From<usize> for Scalar {
+    fn from(number: usize) -> Self {
+        Scalar::from(number as u64)
     }
 }
 
@@ -106,12 +195,17 @@ pub(crate) struct Members<'a> {
 impl Members<'_> {
     /// Starts a member and returns the writer for its value.
     pub(crate) fn value_of(&mut self, name: &str) -> &mut Writer {
-        if !self.is_first {
-            self.writer.raw(",");
+        let is_first = std::mem::replace(&mut self.is_first, false);
+        match self.writer.syntax {
+            Syntax::Json => {
+                if !is_first {
+                    self.writer.raw(",");
+                }
+                self.writer.escaped(name);
+                self.writer.raw(":");
+            }
+            Syntax::Native => self.writer.buffer.put_member_name(name),
         }
-        self.is_first = false;
-        self.writer.string(name);
-        self.writer.raw(":");
         self.writer
     }
 
@@ -123,7 +217,10 @@ impl Members<'_> {
 
 impl Drop for Members<'_> {
     fn drop(&mut self) {
-        self.writer.raw("}");
+        match self.writer.syntax {
+            Syntax::Json => self.writer.raw("}"),
+            Syntax::Native => self.writer.buffer.close_object(),
+        }
     }
 }
 
@@ -137,17 +234,20 @@ pub(crate) struct Elements<'a> {
 impl Elements<'_> {
     /// Starts an element and returns the writer for it.
     pub(crate) fn element(&mut self) -> &mut Writer {
-        if !self.is_first {
+        let is_first = std::mem::replace(&mut self.is_first, false);
+        if self.writer.syntax == Syntax::Json && !is_first {
             self.writer.raw(",");
         }
-        self.is_first = false;
         self.writer
     }
 }
 
 impl Drop for Elements<'_> {
     fn drop(&mut self) {
-        self.writer.raw("]");
+        match self.writer.syntax {
+            Syntax::Json => self.writer.raw("]"),
+            Syntax::Native => self.writer.buffer.close_list(),
+        }
     }
 }
 

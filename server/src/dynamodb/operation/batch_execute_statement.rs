@@ -14,7 +14,7 @@ use super::statement_page::PageStart;
 use super::statement_request::StatementRequest;
 use crate::dynamodb::constraint::Constraints;
 use crate::dynamodb::error_map::ApiError;
-use crate::dynamodb::json::{BodyError, Known, Members, Place, Reader, Writer};
+use crate::dynamodb::json::{BodyError, Known, Members, Place, Reader};
 use crate::dynamodb::reply::ReturnConsumedCapacity;
 use crate::dynamodb::{Api, Operation, messages};
 
@@ -84,7 +84,7 @@ impl Operation for BatchExecuteStatementInput {
         refuse_mixture(&members)?;
         refuse_duplicates(&members)?;
         let answers = join_all(members.into_iter().map(|member| answer(api, member))).await;
-        write_reply(&answers, capacity)
+        write_reply(api, &answers, capacity)
     }
 }
 
@@ -193,8 +193,8 @@ fn check_read(prepared: &PreparedStatement) -> Result<(), StatementFailure> {
     Err(ApiError::validation(messages::BATCH_SELECT_WITHOUT_KEY).into())
 }
 
-fn write_reply(answers: &[Answer], wanted: ReturnConsumedCapacity) -> Result<Vec<u8>, ApiError> {
-    let mut writer = Writer::default();
+fn write_reply(api: &Api, answers: &[Answer], wanted: ReturnConsumedCapacity) -> Result<Vec<u8>, ApiError> {
+    let mut writer = api.writer();
     let mut members = writer.object();
     let mut responses = members.value_of("Responses").array();
     for answer in answers {

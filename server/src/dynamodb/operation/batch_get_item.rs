@@ -11,7 +11,7 @@ use crate::dynamodb::constraint::Constraints;
 use crate::dynamodb::error_map::ApiError;
 use crate::dynamodb::expressions::{ExpressionParameters, ParameterNames};
 use crate::dynamodb::json::writer::Members;
-use crate::dynamodb::json::{AttributeMap, BodyError, Known, Place, Reader, Writer};
+use crate::dynamodb::json::{AttributeMap, BodyError, Known, Place, Reader};
 use crate::dynamodb::reply::ReturnConsumedCapacity;
 use crate::dynamodb::{Api, Operation, messages};
 
@@ -69,7 +69,7 @@ impl Operation for BatchGetItemInput {
         let (tables, echoes) = understand(api, request_items)?;
         let batch = BatchGetItem { tables };
         let output = api.local.batch_get_item(batch).await.map_err(ApiError::from_item_operation)?;
-        let mut writer = Writer::default();
+        let mut writer = api.writer();
         let mut members = writer.object();
         write_responses(&mut members, &output, &echoes)?;
         write_unprocessed(&mut members, &output, &echoes);

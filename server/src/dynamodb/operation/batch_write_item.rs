@@ -11,7 +11,7 @@ use basalt_engine::{
 use crate::dynamodb::constraint::Constraints;
 use crate::dynamodb::error_map::ApiError;
 use crate::dynamodb::json::writer::Members;
-use crate::dynamodb::json::{AttributeMap, BodyError, Known, Place, Reader, Writer};
+use crate::dynamodb::json::{AttributeMap, BodyError, Known, Place, Reader};
 use crate::dynamodb::reply::{ReturnConsumedCapacity, ReturnItemCollectionMetrics};
 use crate::dynamodb::{Api, Operation, messages};
 
@@ -62,7 +62,7 @@ impl Operation for BatchWriteItemInput {
         let requested_names: Vec<String> = request_items.keys().cloned().collect();
         let batch = BatchWriteItem { tables: understand(api, request_items)? };
         let output = api.local.batch_write_item(batch).await.map_err(ApiError::from_item_operation)?;
-        let mut writer = Writer::default();
+        let mut writer = api.writer();
         let mut members = writer.object();
         write_unprocessed(&mut members, &output, &requested_names);
         let used = output.tables.iter().map(|table| (table.table_name.as_str(), &table.capacity));

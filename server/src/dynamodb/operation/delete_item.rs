@@ -43,6 +43,6 @@ impl Operation for DeleteItemInput {
             return_values_on_condition_check_failure: options.on_failure,
         };
         let output = api.local.delete_item(delete).await.map_err(ApiError::from_item_operation)?;
-        options.write_reply(&request.table_name, &output)
+        options.write_reply(api, &request.table_name, &output)
     }
 }

@@ -9,7 +9,6 @@ use crate::dynamodb::constraint::{Constraints, Enumeration};
 use crate::dynamodb::error_map::ApiError;
 use crate::dynamodb::json::writer::Members;
 use crate::dynamodb::json::{BodyError, IntegerType, Known, Place, Reader};
-use crate::dynamodb::reply::object_reply;
 use crate::dynamodb::{Api, Operation, messages};
 
 const FILTER_TYPES: Enumeration<()> = Enumeration(&[("CHILD_SHARDS", ())]);
@@ -72,7 +71,7 @@ impl Operation for DescribeStreamInput {
         };
         let described = api.engine.describe_stream(describe).await;
         let described = described.map_err(|error| stream_error(error, &arn))?;
-        Ok(object_reply(|members| write_description(members, &arn, &described)))
+        Ok(api.object_reply(|members| write_description(members, &arn, &described)))
     }
 }
 

@@ -6,7 +6,7 @@ use super::statement_page::PageStart;
 use super::statement_request::StatementRequest;
 use crate::dynamodb::constraint::Constraints;
 use crate::dynamodb::error_map::ApiError;
-use crate::dynamodb::json::{BodyError, IntegerType, Known, Reader, Writer};
+use crate::dynamodb::json::{BodyError, IntegerType, Known, Reader};
 use crate::dynamodb::reply::ReturnConsumedCapacity;
 use crate::dynamodb::{Api, Operation};
 
@@ -63,17 +63,18 @@ impl Operation for ExecuteStatementInput {
         };
         let output = run(api, &table_name, &keys, bound, options).await.map_err(|failure| failure.error)?;
         let token = output.next.as_ref().map(|next| next.to_token(&keys, &statement));
-        write_reply(&output, token.as_deref(), capacity, &table_name)
+        write_reply(api, &output, token.as_deref(), capacity, &table_name)
     }
 }
 
 fn write_reply(
+    api: &Api,
     output: &StatementOutput,
     token: Option<&str>,
     capacity: ReturnConsumedCapacity,
     table_name: &str,
 ) -> Result<Vec<u8>, ApiError> {
-    let mut writer = Writer::default();
+    let mut writer = api.writer();
     let mut members = writer.object();
     members.items("Items", &output.items)?;
     if let Some(token) = token {

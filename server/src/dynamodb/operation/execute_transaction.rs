@@ -17,7 +17,7 @@ use super::statement_request::{CheckedStatement, StatementRequest};
 use super::transact_write_items::TOKEN_LENGTH_MAX;
 use crate::dynamodb::constraint::Constraints;
 use crate::dynamodb::error_map::{ApiError, CancellationReason};
-use crate::dynamodb::json::{BodyError, Known, Members, Place, Reader, Writer};
+use crate::dynamodb::json::{BodyError, Known, Members, Place, Reader};
 use crate::dynamodb::reply::{CapacityKind, ReturnConsumedCapacity};
 use crate::dynamodb::{Api, Operation, messages};
 
@@ -212,7 +212,7 @@ async fn read(api: &Api, placed: Vec<Placed>, capacity: ReturnConsumedCapacity) 
     let table_names: Vec<String> = reads.iter().map(|read| read.table_name.clone()).collect();
     let output = api.engine.transact_get(TransactGet { reads }).await;
     let output = output.map_err(ApiError::from_item_operation)?;
-    let mut writer = Writer::default();
+    let mut writer = api.writer();
     let mut members = writer.object();
     let mut responses = members.value_of("Responses").array();
     for (read, columns) in output.reads.iter().zip(&columns) {
@@ -240,7 +240,7 @@ async fn write(
     let actions = placed.into_iter().map(action).collect::<Result<Vec<_>, ApiError>>()?;
     let output = api.engine.transact_write(TransactWrite { actions, token }).await;
     let output = output.map_err(|error| canceled(error, &is_insert))?;
-    let mut writer = Writer::default();
+    let mut writer = api.writer();
     let mut members = writer.object();
     write_empty_responses(&mut members, output.actions.len());
     let kind = if output.is_replay { CapacityKind::Read } else { CapacityKind::Write };

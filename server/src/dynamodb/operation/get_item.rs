@@ -8,7 +8,7 @@ use super::page_request::consistency;
 use crate::dynamodb::constraint::Constraints;
 use crate::dynamodb::error_map::ApiError;
 use crate::dynamodb::expressions::ParameterNames;
-use crate::dynamodb::json::{BodyError, Known, Reader, Writer};
+use crate::dynamodb::json::{BodyError, Known, Reader};
 use crate::dynamodb::reply::ReturnConsumedCapacity;
 use crate::dynamodb::{Api, Operation};
 
@@ -51,7 +51,7 @@ impl Operation for GetItemInput {
             consistency: consistency(self.consistent_read),
         };
         let output = api.local.get_item(get).await.map_err(ApiError::from_item_operation)?;
-        let mut writer = Writer::default();
+        let mut writer = api.writer();
         let mut members = writer.object();
         members.item("Item", output.item.as_ref())?;
         members.consumed_capacity(capacity, &request.table_name, &output.capacity);

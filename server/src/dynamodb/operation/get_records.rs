@@ -8,7 +8,7 @@ use super::stream_specification::view_type_name;
 use crate::dynamodb::constraint::Constraints;
 use crate::dynamodb::error_map::ApiError;
 use crate::dynamodb::json::writer::Members;
-use crate::dynamodb::json::{BodyError, DamagedItem, IntegerType, Known, Reader, Writer};
+use crate::dynamodb::json::{BodyError, DamagedItem, IntegerType, Known, Reader};
 use crate::dynamodb::{Api, Operation};
 
 const ITERATOR_LENGTH: std::ops::RangeInclusive<usize> = 1..=2048;
@@ -47,7 +47,7 @@ impl Operation for GetRecordsInput {
         let stream = api.names.resolve_stream(arn, "GetRecords")?;
         let read = GetRecords { stream, iterator, limit: limit_of(self.limit) };
         let page = api.engine.get_records(read).await.map_err(|error| stream_error(error, arn))?;
-        let mut writer = Writer::default();
+        let mut writer = api.writer();
         let mut members = writer.object();
         let mut records = members.value_of("Records").array();
         for record in &page.records {

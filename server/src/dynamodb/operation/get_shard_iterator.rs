@@ -9,7 +9,6 @@ use super::stream_input::{SHARD_ID_LENGTH, STREAM_ARN_LENGTH, shard_of, stream_e
 use crate::dynamodb::constraint::{Constraints, Enumeration};
 use crate::dynamodb::error_map::ApiError;
 use crate::dynamodb::json::{BodyError, Known, Reader};
-use crate::dynamodb::reply::object_reply;
 use crate::dynamodb::{Api, Operation, messages};
 
 const SEQUENCE_NUMBER_LENGTH: std::ops::RangeInclusive<usize> = 21..=40;
@@ -90,7 +89,7 @@ impl Operation for GetShardIteratorInput {
         };
         let iterator = api.engine.get_shard_iterator(begin).await;
         let iterator = iterator.map_err(|error| stream_error(error, &arn))?;
-        Ok(object_reply(|members| members.string("ShardIterator", &format_iterator(&arn, &iterator))))
+        Ok(api.object_reply(|members| members.string("ShardIterator", &format_iterator(&arn, &iterator))))
     }
 }
 

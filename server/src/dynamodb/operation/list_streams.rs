@@ -6,7 +6,6 @@ use super::stream_input::{STREAM_ARN_LENGTH, limit_of};
 use crate::dynamodb::constraint::{Constraints, NAME_LENGTH};
 use crate::dynamodb::error_map::{ApiError, Plane};
 use crate::dynamodb::json::{BodyError, IntegerType, Known, Reader};
-use crate::dynamodb::reply::object_reply;
 use crate::dynamodb::{Api, Operation};
 
 /// The members of a ListStreams request.
@@ -46,7 +45,7 @@ impl Operation for ListStreamsInput {
         };
         let page = api.engine.list_streams(list).await;
         let page = page.map_err(|error| ApiError::from_engine(error, Plane::Control))?;
-        Ok(object_reply(|members| {
+        Ok(api.object_reply(|members| {
             let mut streams = members.value_of("Streams").array();
             for stream in &page.streams {
                 let mut told = streams.element().object();

@@ -11,7 +11,7 @@ use super::select::{SELECT, select};
 use crate::dynamodb::constraint::Constraints;
 use crate::dynamodb::error_map::ApiError;
 use crate::dynamodb::expressions::{ExpressionParameters, Expressions, ParameterNames, TranslatedParameters};
-use crate::dynamodb::json::{AttributeMap, BodyError, IntegerType, Known, Place, Reader, Writer};
+use crate::dynamodb::json::{AttributeMap, BodyError, IntegerType, Known, Place, Reader};
 use crate::dynamodb::reply::ReturnConsumedCapacity;
 use crate::dynamodb::{Api, messages};
 
@@ -160,8 +160,8 @@ impl Reading {
 
 impl PageReply {
     /// Writes the reply.
-    pub(super) fn write(&self, page: &ResultPage) -> Result<Vec<u8>, ApiError> {
-        let mut writer = Writer::default();
+    pub(super) fn write(&self, api: &Api, page: &ResultPage) -> Result<Vec<u8>, ApiError> {
+        let mut writer = api.writer();
         let mut members = writer.object();
         if self.select != Select::Count {
             members.items("Items", &page.items)?;

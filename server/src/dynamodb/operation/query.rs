@@ -59,7 +59,7 @@ impl Operation for QueryInput {
             exclusive_start_key: request.exclusive_start_key,
         };
         let page = api.local.query(query).await.map_err(|error| wording.of(error))?;
-        request.reply.write(&page)
+        request.reply.write(api, &page)
     }
 }
 

@@ -59,7 +59,7 @@ impl Operation for ScanInput {
             exclusive_start_key: request.exclusive_start_key,
         };
         let page = api.local.scan(scan).await.map_err(ApiError::from_item_operation)?;
-        request.reply.write(&page)
+        request.reply.write(api, &page)
     }
 }
 

@@ -7,7 +7,7 @@ use super::item_request::{ItemRequest, ItemRequestShape};
 use crate::dynamodb::constraint::Constraints;
 use crate::dynamodb::error_map::ApiError;
 use crate::dynamodb::expressions::ParameterNames;
-use crate::dynamodb::json::{BodyError, Known, Members, Place, Reader, Writer};
+use crate::dynamodb::json::{BodyError, Known, Members, Place, Reader};
 use crate::dynamodb::reply::{CapacityKind, ReturnConsumedCapacity};
 use crate::dynamodb::{Api, Operation};
 
@@ -55,7 +55,7 @@ impl Operation for TransactGetItemsInput {
         let table_names: Vec<String> = reads.iter().map(|read| read.table_name.clone()).collect();
         let transaction = TransactGet { reads };
         let output = api.engine.transact_get(transaction).await.map_err(ApiError::from_item_operation)?;
-        let mut writer = Writer::default();
+        let mut writer = api.writer();
         let mut members = writer.object();
         write_responses(&mut members, &output.reads)?;
         let used = table_names.iter().zip(&output.reads);

@@ -15,7 +15,7 @@ use super::write_request::RETURN_OLD;
 use crate::dynamodb::constraint::Constraints;
 use crate::dynamodb::error_map::ApiError;
 use crate::dynamodb::expressions::ParameterNames;
-use crate::dynamodb::json::{BodyError, Known, Place, Reader, Writer};
+use crate::dynamodb::json::{BodyError, Known, Place, Reader};
 use crate::dynamodb::reply::{CapacityKind, ReturnConsumedCapacity, ReturnItemCollectionMetrics};
 use crate::dynamodb::{Api, Operation, messages};
 
@@ -83,7 +83,7 @@ impl Operation for TransactWriteItemsInput {
         let actions = items.into_iter().map(|item| item.understand(api)).collect::<Result<_, _>>()?;
         let transaction = TransactWrite { actions, token };
         let output = api.engine.transact_write(transaction).await.map_err(ApiError::from_item_operation)?;
-        Ok(reply(&output, capacity, metrics))
+        Ok(reply(api, &output, capacity, metrics))
     }
 }
 
@@ -264,11 +264,12 @@ impl ActionKind {
 }
 
 fn reply(
+    api: &Api,
     output: &TransactWriteOutput,
     capacity: ReturnConsumedCapacity,
     metrics: ReturnItemCollectionMetrics,
 ) -> Vec<u8> {
-    let mut writer = Writer::default();
+    let mut writer = api.writer();
     let mut members = writer.object();
     let kind = if output.is_replay { CapacityKind::Read } else { CapacityKind::Write };
     let used = output.actions.iter().map(|action| (action.table_name.as_str(), &action.capacity));

@@ -44,6 +44,6 @@ impl Operation for UpdateItemInput {
             return_values_on_condition_check_failure: options.on_failure,
         };
         let output = api.local.update_item(update).await.map_err(|error| wording.of(error))?;
-        options.write_reply(&request.table_name, &output)
+        options.write_reply(api, &request.table_name, &output)
     }
 }

@@ -6,9 +6,9 @@ use basalt_engine::{ReturnOld, ReturnValues, WriteOutput};
 use super::item_request::{CheckedItemRequest, ItemRequest, ItemRequestShape};
 use crate::dynamodb::constraint::{Constraints, Enumeration};
 use crate::dynamodb::error_map::ApiError;
-use crate::dynamodb::json::{BodyError, Known, Reader, Writer};
-use crate::dynamodb::messages;
+use crate::dynamodb::json::{BodyError, Known, Reader};
 use crate::dynamodb::reply::{ReturnConsumedCapacity, ReturnItemCollectionMetrics};
+use crate::dynamodb::{Api, messages};
 
 const RETURN_VALUES: Enumeration<ReturnValues> = Enumeration(&[
     ("ALL_NEW", ReturnValues::AllNew),
@@ -115,8 +115,13 @@ impl WriteOptions {
     }
 
     /// Writes the reply of a write.
-    pub(super) fn write_reply(self, table_name: &str, output: &WriteOutput) -> Result<Vec<u8>, ApiError> {
-        let mut writer = Writer::default();
+    pub(super) fn write_reply(
+        self,
+        api: &Api,
+        table_name: &str,
+        output: &WriteOutput,
+    ) -> Result<Vec<u8>, ApiError> {
+        let mut writer = api.writer();
         let mut members = writer.object();
         members.item("Attributes", output.attributes.as_ref())?;
         members.consumed_capacity(self.capacity, table_name, &output.capacity);

@@ -1,13 +1,15 @@
 use proptest::prelude::*;
 
 use super::*;
+use crate::dynamodb::json::Syntax;
 use crate::dynamodb::json::Writer;
 use crate::limits::RequestMemory;
 
 /// The item that `json` describes, or what is said of it.
 fn item(json: &str) -> Result<Item, String> {
     let mut memory = RequestMemory::new(usize::MAX).permit();
-    let mut reader = Reader::new(json.as_bytes(), &mut memory).map_err(|error| format!("{error:?}"))?;
+    let mut reader =
+        Reader::new(Syntax::Json, json.as_bytes(), &mut memory).map_err(|error| format!("{error:?}"))?;
     let map = reader.attribute_map(Place::Member).map_err(|error| match error {
         BodyError::Type(fault) => fault.to_string(),
         other => format!("{other:?}"),
@@ -111,7 +113,7 @@ fn what_is_built_is_paid_for_first() {
     let json = format!(r#"{{"a":{{"L":[{}]}}}}"#, vec![r#"{"M":{"b":{"NULL":true}}}"#; 1000].join(","));
     let account = RequestMemory::new(100_000);
     let mut memory = account.permit();
-    let read = Reader::new(json.as_bytes(), &mut memory).unwrap().attribute_map(Place::Member);
+    let read = Reader::new(Syntax::Json, json.as_bytes(), &mut memory).unwrap().attribute_map(Place::Member);
     assert!(matches!(read, Err(BodyError::Memory(_))), "{read:?}");
 }
 

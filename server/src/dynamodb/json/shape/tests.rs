@@ -1,12 +1,13 @@
 //! DynamoDB's table of type errors, row by row.
 
 use super::*;
+use crate::dynamodb::json::Syntax;
 use crate::limits::{MemoryPermit, RequestMemory};
 
 /// What a reading says of `json`.
 fn told<T>(json: &str, read: impl FnOnce(&mut Reader<'_>) -> Result<T, BodyError>) -> String {
     let mut memory = unlimited();
-    let mut reader = Reader::new(json.as_bytes(), &mut memory).unwrap();
+    let mut reader = Reader::new(Syntax::Json, json.as_bytes(), &mut memory).unwrap();
     match read(&mut reader) {
         Ok(_) => "fine".into(),
         Err(BodyError::Type(fault)) => fault.to_string(),
@@ -62,7 +63,11 @@ fn texts_that_count_as_booleans() {
         [("\"True\"", true), ("\"1\"", true), ("\"no\"", false), ("\"FALSE\"", false), ("\"0\"", false)]
     {
         let mut memory = unlimited();
-        assert_eq!(Reader::new(json.as_bytes(), &mut memory).unwrap().boolean(), Ok(Some(truth)), "{json}");
+        assert_eq!(
+            Reader::new(Syntax::Json, json.as_bytes(), &mut memory).unwrap().boolean(),
+            Ok(Some(truth)),
+            "{json}"
+        );
     }
 }
 
@@ -98,7 +103,7 @@ fn fractions_are_floored_and_giants_saturate() {
     ];
     for (json, value) in cases {
         let mut memory = unlimited();
-        let mut reader = Reader::new(json.as_bytes(), &mut memory).unwrap();
+        let mut reader = Reader::new(Syntax::Json, json.as_bytes(), &mut memory).unwrap();
         assert_eq!(reader.integer(IntegerType::Long), Ok(Some(value)), "{json}");
     }
 }

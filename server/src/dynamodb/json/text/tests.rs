@@ -1,18 +1,15 @@
 use proptest::prelude::*;
 
 use super::*;
-use crate::limits::RequestMemory;
 
 fn is_json(body: &[u8]) -> bool {
-    let mut memory = RequestMemory::new(usize::MAX).permit();
-    Reader::check_document(body, &mut memory).is_ok()
+    JsonText::check_document(body).is_ok()
 }
 
 fn string_of(body: &str) -> Result<String, BodyError> {
-    let mut memory = RequestMemory::new(usize::MAX).permit();
-    let mut reader = Reader::new(body.as_bytes(), &mut memory)?;
-    let text = reader.read_string()?.into_owned();
-    reader.finish()?;
+    let mut document = JsonText::new(body.as_bytes())?;
+    let text = document.read_string()?.into_owned();
+    document.finish()?;
     Ok(text)
 }
 
