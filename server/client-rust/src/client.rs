@@ -81,12 +81,9 @@ impl Client {
         body.extend_from_slice(json.as_bytes());
         let call = self.connection.send(FrameKind::JsonRequest, 0, 0, &body).await?;
         let answer = call.next().await?;
-        let text = String::from_utf8_lossy(&answer.bytes).into_owned();
         match answer.exception {
-            None => Ok(text),
-            Some(code) => {
-                Err(ServiceError { code, details: Answer(Node::Object(Vec::new())), message: text }.into())
-            }
+            None => Ok(String::from_utf8_lossy(&answer.bytes).into_owned()),
+            Some(code) => Err(exception_of(code, &answer.bytes)?.into()),
         }
     }
 
@@ -108,8 +105,15 @@ fn first_of(address: impl ToSocketAddrs) -> Result<SocketAddr, Error> {
 
 /// What a body says: an answer or an exception.
 pub(crate) fn answer_of(body: Body) -> Result<Answer, Error> {
-    let details = Answer(Node::decode(&body.bytes)?);
-    let Some(code) = body.exception else { return Ok(details) };
+    match body.exception {
+        None => Ok(Answer(Node::decode(&body.bytes)?)),
+        Some(code) => Err(exception_of(code, &body.bytes)?.into()),
+    }
+}
+
+fn exception_of(code: u16, document: &[u8]) -> Result<ServiceError, Error> {
+    let details = Answer(Node::decode(document)?);
+    // As DynamoDB spells it: most exceptions in one way, some in the other.
     let message = details.text("message").or(details.text("Message")).unwrap_or_default().to_owned();
-    Err(ServiceError { code, message, details }.into())
+    Ok(ServiceError { code, message, details })
 }

@@ -13,8 +13,10 @@ use basalt_format::native::frame::{ANSWER_PART_BYTES, FLAG_MORE, FrameHead};
 
 /// So many requests of a connection may be in flight.
 pub(super) const REQUESTS_MAX: usize = 256;
-/// While so many bytes are ready to be sent, nothing is added to them and no request is begun.
+/// While so many bytes are ready to be sent, no answer is begun, and no request.
 const READY_BYTES_MAX: usize = 256 << 10;
+/// While so many are, no answer goes on to its next part: long answers leave room for short ones.
+const READY_BYTES_OF_LONG_MAX: usize = ANSWER_PART_BYTES;
 
 /// The outgoing side of one session.
 #[derive(Default)]
@@ -60,7 +62,7 @@ impl Answers {
 
     /// Whether another request may be begun.
     pub(super) fn has_room(&self) -> bool {
-        self.has_ready_room() && self.in_flight.borrow().len() < REQUESTS_MAX
+        self.ready_bytes() < READY_BYTES_MAX && self.in_flight.borrow().len() < REQUESTS_MAX
     }
 
     /// Whether no request is in flight.
@@ -83,7 +85,7 @@ impl Answers {
 
     /// Whether there is something to be sent.
     pub(super) fn has_ready(&self) -> bool {
-        !self.ready.borrow().is_empty()
+        self.ready_bytes() > 0
     }
 
     /// Wakes the session of this context when there is something to be sent, or a request has ended.
@@ -105,8 +107,10 @@ impl Answers {
     /// Appends an answer or an error, part by part, as there is room.
     async fn send(&self, head: FrameHead, body: &[u8]) {
         let mut rest = body;
+        let mut ready_bytes_max = READY_BYTES_MAX;
         loop {
-            self.wait_for_room().await;
+            self.taken.wait_until(|| self.ready_bytes() < ready_bytes_max || self.is_closed.get()).await;
+            ready_bytes_max = READY_BYTES_OF_LONG_MAX;
             let (part, behind) = rest.split_at(rest.len().min(ANSWER_PART_BYTES));
             rest = behind;
             if self.is_closed.get() {
@@ -121,12 +125,8 @@ impl Answers {
         }
     }
 
-    async fn wait_for_room(&self) {
-        self.taken.wait_until(|| self.has_ready_room() || self.is_closed.get()).await;
-    }
-
-    fn has_ready_room(&self) -> bool {
-        self.ready.borrow().len() < READY_BYTES_MAX
+    fn ready_bytes(&self) -> usize {
+        self.ready.borrow().len()
     }
 
     fn wake_session(&self) {

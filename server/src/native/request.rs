@@ -89,7 +89,7 @@ impl Answering {
         };
         match outcome {
             Ok(reply) => in_flight.send(FrameHead::new(FrameKind::Answer, in_flight.request()), &reply).await,
-            Err(error) => send_error(in_flight, error, ApiError::into_body).await,
+            Err(error) => send_error(in_flight, error).await,
         }
     }
 
@@ -116,31 +116,24 @@ async fn send_document(in_flight: &InFlight, reply: Result<Reply, ApiError>, fla
             let head = FrameHead { flags, ..FrameHead::new(FrameKind::Answer, in_flight.request()) };
             in_flight.send(head, &reply.document).await;
         }
-        Err(error) => send_error(in_flight, error, ApiError::into_document).await,
+        Err(error) => send_error(in_flight, error).await,
     }
 }
 
 /// Refuses a request that there is no memory for.
-pub(super) async fn refuse(in_flight: InFlight, kind: FrameKind, error: ApiError) {
-    match kind {
-        FrameKind::JsonRequest => send_error(&in_flight, error, ApiError::into_body).await,
-        _ => send_error(&in_flight, error, ApiError::into_document).await,
-    }
+pub(super) async fn refuse(in_flight: InFlight, error: ApiError) {
+    send_error(&in_flight, error).await;
 }
 
-async fn send_error<D: Into<ApiError>>(
-    in_flight: &InFlight,
-    error: ApiError,
-    write: impl Fn(ApiError) -> Result<Vec<u8>, D>,
-) {
+async fn send_error(in_flight: &InFlight, error: ApiError) {
     let mut code = error.number();
-    let body = match write(error) {
+    let body = match error.into_document() {
         Ok(body) => body,
         // The item that goes with the error is damaged; the second error carries none.
         Err(damaged) => {
-            let error = damaged.into();
+            let error = ApiError::from(damaged);
             code = error.number();
-            write(error).unwrap_or_default()
+            error.into_document().unwrap_or_default()
         }
     };
     let head = FrameHead { code, ..FrameHead::new(FrameKind::Error, in_flight.request()) };

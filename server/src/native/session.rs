@@ -188,7 +188,7 @@ impl Session {
             return Err(Fault::UnexpectedFrame("only requests are so long"));
         }
         let in_flight = self.answers.begin(head.request)?;
-        let refusal = request::refuse(in_flight, head.kind, MemoryExhausted.into());
+        let refusal = request::refuse(in_flight, MemoryExhausted.into());
         self.context.handle.spawn(refusal).detach();
         Ok(())
     }

@@ -8,6 +8,7 @@
 mod http_edges;
 mod indexes;
 mod legacy;
+mod native;
 mod partial_answers;
 mod partiql;
 mod partiql_batch;

@@ -7,7 +7,7 @@ use std::net::{Shutdown, SocketAddr, TcpStream};
 use std::time::Duration;
 
 use basalt_engine::{Engine, EngineOptions};
-use basalt_server::{Limits, ResourceNames, Server};
+use basalt_server::{Credentials, Limits, ResourceNames, Server};
 
 /// A read that takes longer than this fails its test instead of hanging it.
 const READ_TIME_MAX: Duration = Duration::from_secs(20);
@@ -37,6 +37,13 @@ impl TestServer {
         let server = Server::start(engine.clone(), names, any_port, limits).expect("a free port is free");
         let address = server.address();
         TestServer { server: Some(server), engine, address }
+    }
+
+    /// Also listens for the binary protocol.
+    pub(crate) fn listen_native(&self, credentials: Credentials) -> SocketAddr {
+        let server = self.server.as_ref().expect("the server was not stopped");
+        let any_port = SocketAddr::from(([127, 0, 0, 1], 0));
+        server.listen_native(any_port, credentials).expect("a free port is free")
     }
 
     pub(crate) fn connect(&self) -> Client {
