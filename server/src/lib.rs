@@ -18,6 +18,7 @@ mod http;
 mod limits;
 mod listener;
 mod native;
+mod time_limit;
 
 pub use config::{Config, ConfigError};
 pub use daemon::{DaemonError, run};

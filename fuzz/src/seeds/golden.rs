@@ -14,6 +14,8 @@ pub fn of_golden(name: &str, golden: Vec<u8>) -> Option<(&'static str, Vec<u8>)>
         _ if name.starts_with("item_") => ("item", golden),
         _ if name.starts_with("key_") => ("key", golden),
         _ if name.starts_with("node_") => ("node_copy", without_padding(golden)),
+        "native_document" => ("native_document", chosen(1)),
+        _ if name.starts_with("native_") => ("native_frame", golden),
         "superblock" => ("superblock", without_padding(golden)),
         "allocation_part" | "pointer" => ("allocation_map", golden),
         "leaf_page" | "inner_page" => ("page", golden),

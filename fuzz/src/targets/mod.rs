@@ -5,6 +5,7 @@ mod expressions;
 mod items;
 mod keys;
 mod log;
+mod native;
 mod node;
 mod numbers;
 mod partition_file;
@@ -18,6 +19,7 @@ pub use expressions::{
 pub use items::item;
 pub use keys::key;
 pub use log::{log_effects, log_frame, log_records, log_segment};
+pub use native::{native_document, native_frame};
 pub use node::node_copy;
 pub use numbers::{number_encodings, number_text};
 pub use partition_file::{allocation_map, page, superblock};
@@ -34,7 +36,8 @@ macro_rules! for_each_target {
     ($callback:ident) => {
         $callback! {
             allocation_map catalog expression_condition expression_key_condition expression_projection
-            expression_update item key log_effects log_frame log_records log_segment node_copy number_encodings
+            expression_update item key log_effects log_frame log_records log_segment native_document native_frame
+            node_copy number_encodings
             number_text page request_body statement superblock
         }
     };

@@ -13,12 +13,12 @@ use std::io;
 use std::pin::Pin;
 use std::rc::Rc;
 use std::task::{Context, Poll, ready};
-use std::time::Duration;
 
-use basalt_engine::runtime::{Handle, MonotonicTime, Sleep, TcpStream};
+use basalt_engine::runtime::{Handle, TcpStream};
 use hyper::rt::{Read, ReadBufCursor, Write};
 
 use crate::limits::Limits;
+use crate::time_limit::TimeLimit;
 
 /// The receive buffer of an idle connection; a typical request fits.
 const RECEIVE_BYTES_MIN: usize = 4 << 10;
@@ -198,41 +198,6 @@ impl HttpStream {
                 Err(error) => Poll::Ready(Err(error)),
             },
         }
-    }
-}
-
-/// A limit on the time of one wait after the other.
-///
-/// Waits are many and short, so the timer does not move with each of them: it rings for one that is long over, finds
-/// the present one, and is set to its end. Only a wait that lasts costs a change of the shard's timers.
-#[derive(Debug, Default)]
-struct TimeLimit {
-    /// When the present wait is too long; `None` until it is first polled.
-    deadline: Option<MonotonicTime>,
-    /// Rings then, or before.
-    timer: Option<Sleep>,
-}
-
-impl TimeLimit {
-    /// The wait is over.
-    fn stop(&mut self) {
-        self.deadline = None;
-    }
-
-    /// Fails once the present wait has taken longer than `time`.
-    fn poll(&mut self, time: Duration, handle: &Handle, context: &mut Context<'_>) -> io::Result<()> {
-        let deadline = *self.deadline.get_or_insert_with(|| handle.now() + time);
-        let timer = self.timer.get_or_insert_with(|| handle.sleep_until(deadline));
-        if deadline < timer.deadline() {
-            timer.reset(deadline);
-        }
-        while Pin::new(&mut *timer).poll(context).is_ready() {
-            if deadline <= timer.deadline() {
-                return Err(io::ErrorKind::TimedOut.into());
-            }
-            timer.reset(deadline);
-        }
-        Ok(())
     }
 }
 

@@ -97,10 +97,9 @@ impl Answers {
         }
     }
 
-    /// Nobody sends any more: what is appended from now on is forgotten, and nobody waits for room.
+    /// What is ready is the last that is sent: answers that come later are forgotten, and nobody waits for room.
     pub(super) fn close(&self) {
         self.is_closed.set(true);
-        self.ready.take();
         self.taken.notify_all();
     }
 

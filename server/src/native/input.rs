@@ -68,7 +68,7 @@ impl Input {
         let (head, body) = (header.check(body)?, body.to_vec());
         self.taken += length;
         self.frame_count += 1;
-        if self.taken == self.received.len() {
+        if length > BUFFER_BYTES {
             self.long_frame = None;
         }
         Ok(Received::Frame(head, body))
@@ -79,10 +79,12 @@ impl Input {
         let mut buffer = std::mem::take(&mut self.received);
         buffer.drain(..self.taken);
         self.taken = 0;
-        let wanted = self.frame_bytes(&buffer).max(BUFFER_BYTES);
-        if self.long_frame.is_none() {
-            buffer.shrink_to(wanted);
-        }
+        let wanted = match self.frame_bytes(&buffer).max(BUFFER_BYTES) {
+            more if more > buffer.len() => more,
+            // Whole frames stand there that nobody has had time for.
+            _ => buffer.len() + BUFFER_BYTES,
+        };
+        buffer.shrink_to(wanted);
         buffer.reserve_exact(wanted - buffer.len());
         buffer
     }
@@ -190,6 +192,21 @@ mod tests {
         let mut input = input(1 << 20);
         input.give_back(frame.get(..20).unwrap().to_vec());
         assert!(input.next(99).is_err());
+    }
+
+    #[test]
+    fn more_can_be_received_while_whole_frames_wait() {
+        let mut input = input(1 << 20);
+        let frames = HEAD.encode(&[0; 84]).repeat(BUFFER_BYTES / 100 + 1);
+        input.give_back(frames.clone());
+        let buffer = input.take_buffer();
+        assert!(buffer.capacity() > buffer.len());
+        input.give_back(buffer);
+        let cut_out = std::iter::from_fn(|| match input.next(100) {
+            Ok(Received::Frame(..)) => Some(()),
+            _ => None,
+        });
+        assert_eq!(cut_out.count(), frames.len() / 100);
     }
 
     proptest! {

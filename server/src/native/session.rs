@@ -4,15 +4,14 @@
 //! more than it takes is held back by TCP. Each request is a task of its own; a session that ends leaves them to
 //! finish, since a write that was begun is a write.
 
-use std::future::{Future as _, poll_fn};
+use std::future::poll_fn;
 use std::io;
-use std::pin::Pin;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
-use basalt_engine::runtime::{Handle, Sleep, TcpStream};
+use basalt_engine::runtime::{Handle, TcpStream};
 use basalt_format::native::frame::{FLAG_PAGES, FrameHead, FrameKind};
 use basalt_format::native::handshake::FEATURE_PAGES;
 
@@ -24,6 +23,7 @@ use super::input::{Input, Received};
 use super::request::{self, Answering};
 use crate::http::connection::StopSignal;
 use crate::limits::{Limits, MemoryExhausted};
+use crate::time_limit::TimeLimit;
 
 /// After a fault, so much of what the client still sends is read and thrown away, so that the fault reaches it.
 const LINGER_BYTES_MAX: usize = 1 << 20;
@@ -61,8 +61,8 @@ struct Session {
     /// The buffer of the last send, to be filled again.
     spare: Vec<u8>,
     peer_wait: PeerWait,
-    peer_deadline: Option<Sleep>,
-    send_deadline: Option<Sleep>,
+    peer_limit: TimeLimit,
+    send_limit: TimeLimit,
 }
 
 /// Whether frames are still taken.
@@ -114,8 +114,8 @@ impl Session {
             flow: Flow::Open,
             spare: Vec::new(),
             peer_wait: PeerWait::Untimed,
-            peer_deadline: None,
-            send_deadline: None,
+            peer_limit: TimeLimit::default(),
+            send_limit: TimeLimit::default(),
         }
     }
 
@@ -197,6 +197,7 @@ impl Session {
     fn fail(&mut self, fault: &Fault, request: u32) {
         tracing::debug!(peer = %self.stream.peer_addr(), %fault, "a connection is closed");
         self.answers.push(fault.head(request), fault.to_string().as_bytes());
+        self.answers.close();
         self.flow = Flow::Closing;
     }
 
@@ -225,15 +226,13 @@ impl Session {
             match self.stream.poll_send(context) {
                 Poll::Ready((result, buffer)) => {
                     result?;
-                    self.send_deadline = None;
+                    self.send_limit.stop();
                     self.spare = buffer;
                     has_sent = true;
                 }
                 Poll::Pending => {
-                    let deadline = self
-                        .send_deadline
-                        .get_or_insert_with(|| self.context.handle.sleep(self.context.limits.write_time));
-                    expire(deadline, context)?;
+                    let SessionContext { limits, handle, .. } = &self.context;
+                    self.send_limit.poll(limits.write_time, handle, context)?;
                     return Ok(has_sent);
                 }
             }
@@ -284,10 +283,10 @@ impl Session {
         let wait = self.peer_wait();
         if wait != self.peer_wait {
             self.peer_wait = wait;
-            self.peer_deadline = self.time_of(wait).map(|time| self.context.handle.sleep(time));
+            self.peer_limit.stop();
         }
-        let Some(deadline) = &mut self.peer_deadline else { return Poll::Pending };
-        if Pin::new(deadline).poll(context).is_pending() {
+        let Some(time) = self.time_of(wait) else { return Poll::Pending };
+        if self.peer_limit.poll(time, &self.context.handle, context).is_ok() {
             return Poll::Pending;
         }
         match wait {
@@ -349,12 +348,5 @@ fn check_flags(head: FrameHead, features: u64) -> Result<(), Fault> {
 impl From<NumberInUse> for Fault {
     fn from(_: NumberInUse) -> Self {
         Fault::UnexpectedFrame("the number is that of a request in flight")
-    }
-}
-
-fn expire(deadline: &mut Sleep, context: &mut Context<'_>) -> io::Result<()> {
-    match Pin::new(deadline).poll(context) {
-        Poll::Ready(()) => Err(io::ErrorKind::TimedOut.into()),
-        Poll::Pending => Ok(()),
     }
 }
