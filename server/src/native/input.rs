@@ -19,6 +19,8 @@ pub(super) struct Input {
     received: Vec<u8>,
     /// Bytes of `received` that have been dealt with.
     taken: usize,
+    /// Whether the buffer that is away to be filled begins with a part of a frame.
+    has_part_away: bool,
     /// Pays for a buffer that is longer than an idle connection's.
     long_frame: Option<MemoryPermit>,
     /// Bytes still to come that nobody wants.
@@ -41,12 +43,21 @@ pub(super) enum Received {
 impl Input {
     /// Nothing is received yet.
     pub(super) fn new(memory: Arc<RequestMemory>) -> Input {
-        Input { memory, received: Vec::new(), taken: 0, long_frame: None, discarding: 0, frame_count: 0 }
+        Input {
+            memory,
+            received: Vec::new(),
+            taken: 0,
+            has_part_away: false,
+            long_frame: None,
+            discarding: 0,
+            frame_count: 0,
+        }
     }
 
     /// The frame that has begun and is not whole, by its number; None between frames.
     pub(super) fn begun_frame(&self) -> Option<u64> {
-        (self.discarding > 0 || self.taken < self.received.len()).then_some(self.frame_count)
+        let has_begun = self.discarding > 0 || self.has_part_away || self.taken < self.received.len();
+        has_begun.then_some(self.frame_count)
     }
 
     /// Cuts out the next frame. Bodies may have `body_bytes_max` bytes.
@@ -74,11 +85,13 @@ impl Input {
         Ok(Received::Frame(head, body))
     }
 
-    /// A buffer with room for what comes next: the rest of a frame, or whatever there is.
+    /// A buffer with room for what comes next: the rest of a frame, or whatever there is. What is in it cannot be cut
+    /// out until it is given back, so that it is asked for when no whole frame is left.
     pub(super) fn take_buffer(&mut self) -> Vec<u8> {
         let mut buffer = std::mem::take(&mut self.received);
         buffer.drain(..self.taken);
         self.taken = 0;
+        self.has_part_away = !buffer.is_empty();
         let wanted = match self.frame_bytes(&buffer).max(BUFFER_BYTES) {
             more if more > buffer.len() => more,
             // Whole frames stand there that nobody has had time for.
@@ -92,6 +105,7 @@ impl Input {
     /// Takes the buffer back, with what was received.
     pub(super) fn give_back(&mut self, buffer: Vec<u8>) {
         self.received = buffer;
+        self.has_part_away = false;
     }
 
     /// Nothing that was received is of interest any more.

@@ -125,27 +125,32 @@ impl Session {
             self.flow = Flow::Finishing(Finish::Stop);
         }
         loop {
-            self.take_frames();
+            let are_frames_taken = self.take_frames();
             self.finish();
             let sent = self.poll_send(context)?;
             if self.flow == Flow::Closing && !self.stream.is_sending() && !self.answers.has_ready() {
                 self.stream.shutdown()?;
                 self.flow = Flow::Lingering { discarded: 0 };
             }
-            match self.poll_receive(context)? {
+            // What was received must not go back to the kernel before its frames are taken.
+            let has_room_again = !are_frames_taken && self.answers.has_room();
+            match self.poll_receive(context, are_frames_taken)? {
                 Progress::End => return Poll::Ready(Ok(())),
                 Progress::Made => {}
-                Progress::None if sent => {}
+                Progress::None if sent || has_room_again => {}
                 Progress::None => return self.poll_peer(context),
             }
         }
     }
 
-    /// Deals with the frames that have come, as far as there is room for requests.
-    fn take_frames(&mut self) {
-        while self.flow == Flow::Open && self.answers.has_room() {
+    /// Deals with the frames that have come, as far as there is room for requests. Whether none is left.
+    fn take_frames(&mut self) -> bool {
+        while self.flow == Flow::Open {
+            if !self.answers.has_room() {
+                return false;
+            }
             let taken = match self.input.next(self.stage.body_bytes_max()) {
-                Ok(Received::Nothing) => return,
+                Ok(Received::Nothing) => return true,
                 Ok(Received::Frame(head, body)) => {
                     self.take_frame(head, body).map_err(|fault| (fault, head.request))
                 }
@@ -156,6 +161,7 @@ impl Session {
                 self.fail(&fault, request);
             }
         }
+        true
     }
 
     fn take_frame(&mut self, head: FrameHead, body: Vec<u8>) -> Result<(), Fault> {
@@ -240,9 +246,9 @@ impl Session {
     }
 
     /// Receives while there is use for it.
-    fn poll_receive(&mut self, context: &mut Context<'_>) -> io::Result<Progress> {
+    fn poll_receive(&mut self, context: &mut Context<'_>, are_frames_taken: bool) -> io::Result<Progress> {
         let wants_input = match self.flow {
-            Flow::Open => self.answers.has_room(),
+            Flow::Open => are_frames_taken && self.answers.has_room(),
             Flow::Lingering { discarded } => {
                 if discarded > LINGER_BYTES_MAX {
                     return Ok(Progress::End);

@@ -50,8 +50,7 @@ CASES = [
     ("batch_write_item", {"RequestItems": {"rocks": MANY}}),
     ("batch_get_item", {"RequestItems": {"rocks": {"Keys": [{"pk": {"S": f"k{n}"}} for n in range(20)]}}}),
     ("query", {"TableName": "rocks", "KeyConditionExpression": "pk = :p", "ExpressionAttributeValues": {":p": {"S": "a"}}}),
-    ("scan", {"TableName": "rocks", "Limit": 3, "FilterExpression": "n > :n",
-              "ExpressionAttributeValues": {":n": {"N": "5"}}}),
+    ("scan", {"TableName": "rocks", "FilterExpression": "n > :n", "ExpressionAttributeValues": {":n": {"N": "5"}}}),
     ("transact_write_items", {"TransactItems": [
         {"Put": {"TableName": "rocks", "Item": {"pk": {"S": "t"}}, "ConditionExpression": "attribute_exists(pk)"}},
         {"Delete": {"TableName": "rocks", "Key": {"pk": {"S": "k1"}}}}]}),
@@ -100,8 +99,11 @@ def reasons(response):
 
 
 def comparable(answer):
-    """Tables have times and numbers of their own."""
-    return {name: value for name, value in answer.items() if name != "TableDescription"}
+    """Tables have times and numbers of their own, and an order in which they are scanned."""
+    compared = {name: value for name, value in answer.items() if name != "TableDescription"}
+    if "Items" in compared:
+        compared["Items"] = sorted(compared["Items"], key=lambda item: item["pk"]["S"])
+    return compared
 
 
 def test_every_call_comes_to_what_it_comes_to_in_boto3(native):
@@ -214,5 +216,5 @@ def test_a_damaged_frame_is_noticed():
 
 def test_the_client_needs_nothing_but_python():
     for source in (ROOT / "server/client-python/basalt_client").glob("*.py"):
-        imported = re.findall(r"^(?:import|from) ([a-z_]+)", source.read_text(encoding="utf-8"), re.MULTILINE)
+        imported = re.findall(r"^(?:import|from) ([a-z0-9_]+)", source.read_text(encoding="utf-8"), re.MULTILINE)
         assert set(imported) <= set(sys.stdlib_module_names), source

@@ -409,9 +409,17 @@ fn writes_come_to_the_same_through_both_protocols() {
         let expected = over_http(&http, operation, &request);
         assert_eq!(over_frames(&client, operation, &request), expected, "{operation} {request}");
     }
-    let scan = json!({"TableName": "one"});
-    let scanned = over_http(&native, "Scan", &scan);
-    assert_eq!(scanned, over_http(&http, "Scan", &scan), "the servers hold the same in the end");
+    assert_eq!(items_of(&native), items_of(&http), "the servers hold the same in the end");
+}
+
+/// All items of a table, in an order of their own: that of a scan is each table's.
+fn items_of(server: &TestServer) -> Vec<String> {
+    let scanned = server.call("Scan", r#"{"TableName":"one"}"#).json();
+    let mut items: Vec<String> =
+        scanned["Items"].as_array().expect("a scan has items").iter().map(Json::to_string).collect();
+    items.sort();
+    assert!(!items.is_empty());
+    items
 }
 
 #[test]
