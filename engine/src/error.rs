@@ -110,6 +110,13 @@ pub enum Error {
     /// The shard has as much work queued as it may; nothing was done.
     #[error("the engine is overloaded")]
     Overloaded,
+    /// The items' partition was split, and they are elsewhere now; nothing was done. Only work that is bound to a shard
+    /// is told this ([`crate::Engine::on_shard`]): begin it again.
+    #[error("the partition was split meanwhile")]
+    PartitionMoved {
+        /// The catalog that knows where they are.
+        catalog_version: u64,
+    },
     /// The device is full: reads and deletes go on, other writes are refused.
     #[error("the device is full")]
     DiskFull,
@@ -206,6 +213,7 @@ impl Error {
             | Self::Throttled(_)
             | Self::IndexChangeInProgress
             | Self::Overloaded
+            | Self::PartitionMoved { .. }
             | Self::TransactionConflict
             | Self::TransactionInProgress => ErrorKind::Retry,
             Self::DiskFull => ErrorKind::FreeSpace,

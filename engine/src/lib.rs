@@ -56,6 +56,7 @@ mod place;
 mod recovery_report;
 mod shard;
 mod snapshot;
+mod split;
 mod stream;
 mod threads;
 mod throughput;

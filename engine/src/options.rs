@@ -20,6 +20,8 @@ pub struct EngineOptions {
     pub pin_shards: bool,
     /// The items of one partition key, with their entries in local indexes, may take so many bytes.
     pub item_collection_bytes_max: u64,
+    /// Partitions whose items, with their entries in local indexes, take more bytes than this are split.
+    pub partition_bytes_max: u64,
     /// The account in the resource names of tables: 12 digits.
     pub account_id: String,
     /// The region in the resource names of tables.
@@ -60,6 +62,8 @@ pub enum OptionsError {
 impl EngineOptions {
     /// More shards than any machine has cores for are a mistake.
     pub const SHARD_COUNT_MAX: u16 = 1024;
+    /// Smaller partitions would cost more than they hold.
+    pub const PARTITION_BYTES_MAX_LEAST: u64 = 16 << 10;
 
     /// Checks every option against its bounds.
     pub fn validate(&self) -> Result<(), OptionsError> {
@@ -68,6 +72,10 @@ impl EngineOptions {
         {
             let value = count.into();
             return Err(OptionOutOfRange { option: "shard_count", value, bounds: "from 1 to 1024" }.into());
+        }
+        if self.partition_bytes_max < Self::PARTITION_BYTES_MAX_LEAST {
+            let (option, value) = ("partition_bytes_max", self.partition_bytes_max);
+            return Err(OptionOutOfRange { option, value, bounds: "at least 16 KiB" }.into());
         }
         if !is_account_id(&self.account_id) {
             return Err(OptionsError::AccountId(self.account_id.clone()));
@@ -105,6 +113,7 @@ impl Default for EngineOptions {
             in_memory: false,
             pin_shards: true,
             item_collection_bytes_max: 10 << 30,
+            partition_bytes_max: 10 << 30,
             account_id: "123456789012".into(),
             region: "us-east-1".into(),
             enforce_throughput: true,
@@ -140,6 +149,7 @@ mod tests {
             EngineOptions { shard_count: Some(0), ..base() },
             EngineOptions { shard_count: Some(2000), ..base() },
             EngineOptions { memory_budget_bytes: 1, ..base() },
+            EngineOptions { partition_bytes_max: 1000, ..base() },
             EngineOptions { account_id: "000000000000".into(), ..base() },
             EngineOptions { account_id: "12345".into(), ..base() },
             EngineOptions { region: String::new(), ..base() },

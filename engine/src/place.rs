@@ -6,7 +6,7 @@ use basalt_model::{IndexKeyCodec, Item, KeyBytes, KeyValue, Value};
 use basalt_runtime::ShardIndex;
 
 use crate::{
-    catalog::{Catalog, Table, TablePartition},
+    catalog::{Catalog, Table},
     error::Error,
     operation::Query,
 };
@@ -33,11 +33,6 @@ impl ItemPlace {
 
     fn of(table: &Arc<Table>, key: KeyBytes) -> Self {
         Self { table: Arc::clone(table), hash: key.hash(), key }
-    }
-
-    /// The partition that holds the item.
-    pub(crate) fn partition(&self) -> &TablePartition {
-        self.table.partition_of(self.hash)
     }
 }
 

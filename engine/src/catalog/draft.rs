@@ -4,12 +4,13 @@ use std::sync::Arc;
 
 use basalt_format::key_encoding::SECRET_BYTES;
 use basalt_model::{IndexKeyCodec, KeyCodec, KeySchema};
-use basalt_runtime::Handle;
+use basalt_runtime::{Handle, ShardIndex};
 use basalt_storage::PartitionId;
 
 use super::{
     GlobalIndex, GlobalIndexDefinition, IndexStatus, LocalIndex, LocalIndexDefinition, StoredView,
-    StreamDescription, StreamViewType, Table, TableId, TablePartition, TableSettings, equal_hash_ranges,
+    StreamDescription, StreamViewType, Table, TableId, TablePartition, TableSettings,
+    partition::{equal_hash_ranges, owner_of},
 };
 
 /// The next number of a table or partition. Numbers are never given twice.
@@ -26,13 +27,19 @@ impl NextNumber {
         number
     }
 
+    /// The next number that makes a partition `owner`'s while `shard_count` shards run; those before it are left out.
+    pub(super) fn take_for(&mut self, owner: ShardIndex, shard_count: u16) -> u64 {
+        loop {
+            let number = self.take();
+            if owner_of(PartitionId::new(number), shard_count) == owner {
+                return number;
+            }
+        }
+    }
+
     /// A partition a range, the ranges cutting the hash space into equal parts.
     fn take_partitions(&mut self, count: u16) -> Vec<TablePartition> {
-        let partition = |(hash_first, hash_last)| TablePartition {
-            id: PartitionId::new(self.take()),
-            hash_first,
-            hash_last,
-        };
+        let partition = |hashes| TablePartition::new(PartitionId::new(self.take()), hashes);
         equal_hash_ranges(count).map(partition).collect()
     }
 }
@@ -104,6 +111,8 @@ impl TableDraft {
             time_to_live: None,
             throughput: Arc::default(),
             partitions,
+            closed: Vec::new(),
+            filling: Vec::new(),
         }
     }
 
@@ -136,6 +145,7 @@ impl GlobalIndex {
             status,
             throughput: definition.throughput,
             partitions: next.take_partitions(partition_count),
+            filling: Vec::new(),
         }
     }
 }

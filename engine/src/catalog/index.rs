@@ -9,7 +9,7 @@ use basalt_model::{
     expression::Projection,
 };
 
-use super::{OnDemandMaximum, TablePartition, table::partition_of};
+use super::{OnDemandMaximum, TablePartition, partition::partition_of};
 
 /// What an index holds of an item beside the key attributes of table and index, which it always holds.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -111,6 +111,8 @@ pub(crate) struct GlobalIndex {
     pub(crate) throughput: IndexThroughput,
     /// In the order of their hash ranges, which cover the whole space without gap or overlap.
     pub(crate) partitions: Vec<TablePartition>,
+    /// Those that a split is filling.
+    pub(crate) filling: Vec<TablePartition>,
 }
 
 /// What an index holds of items, made ready for use: its projection and all key attributes.
@@ -187,6 +189,11 @@ impl GlobalIndex {
     /// The partition that holds `hash`.
     pub(crate) fn partition_of(&self, hash: u64) -> &TablePartition {
         partition_of(&self.partitions, hash)
+    }
+
+    /// Every partition of the index that the catalog has a row of.
+    pub(crate) fn all_partitions(&self) -> impl Iterator<Item = &TablePartition> {
+        self.partitions.iter().chain(&self.filling)
     }
 
     pub(crate) fn definition(&self) -> GlobalIndexDefinition {

@@ -67,6 +67,7 @@ pub(super) fn global_of_row(part: &GlobalIndexPart, row: &TableRow, keys: &KeyCo
             warm_throughput: warm_of_row(part.warm_throughput),
         },
         partitions: Vec::new(),
+        filling: Vec::new(),
     }
 }
 

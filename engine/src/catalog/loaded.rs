@@ -4,17 +4,19 @@ use std::{collections::BTreeMap, sync::Arc};
 
 use basalt_format::{
     DecodeError,
-    catalog::{CatalogKey, PartitionRow},
+    catalog::{CatalogKey, PartitionRow, PartitionState},
 };
 use basalt_storage::{Direction, KeyRange, Partition, PartitionId, PartitionSpec, Stop, View};
 
-use super::{Catalog, Table, TablePartition, rows};
+use super::{Catalog, ClosedPartition, Table, TablePartition, rows};
 use crate::error::Error;
 
 /// The first snapshot, and what storage must open.
 pub(crate) struct LoadedCatalog {
     pub(crate) catalog: Catalog,
     pub(crate) specs: Vec<PartitionSpec>,
+    /// Partitions that a split was filling when the last life ended: nothing serves from them, they are to go.
+    pub(crate) abandoned: Vec<PartitionId>,
 }
 
 /// All rows, by what they are of.
@@ -40,6 +42,7 @@ impl LoadedCatalog {
         let mut specs = Vec::new();
         for table in &mut tables {
             table.partitions = found.take(table.number)?;
+            table.closed = found.take_closed(table.number);
             for index in &mut table.global_indexes {
                 let partitions = found.take(index.number)?;
                 Arc::make_mut(index).partitions = partitions;
@@ -51,27 +54,39 @@ impl LoadedCatalog {
         }
         found.check_none_left()?;
         specs.sort_unstable_by_key(|spec| spec.id);
-        Ok(Self { catalog: Catalog::of_tables(tables), specs })
+        Ok(Self { catalog: Catalog::of_tables(tables), specs, abandoned: found.filling })
     }
 }
 
 /// Partitions that no table or index has claimed yet, by its number.
-struct FoundPartitions(BTreeMap<u64, Vec<TablePartition>>);
+#[derive(Default)]
+struct FoundPartitions {
+    serving: BTreeMap<u64, Vec<TablePartition>>,
+    closed: BTreeMap<u64, Vec<ClosedPartition>>,
+    filling: Vec<PartitionId>,
+}
 
 impl FoundPartitions {
     fn of_rows(rows: &BTreeMap<u64, PartitionRow>) -> Self {
-        let mut by_owner: BTreeMap<u64, Vec<TablePartition>> = BTreeMap::new();
-        for (number, row) in rows {
-            let id = PartitionId::new(*number);
-            let partition = TablePartition { id, hash_first: row.hash_first, hash_last: row.hash_last };
-            by_owner.entry(row.table_number).or_default().push(partition);
+        let mut found = Self::default();
+        for (&number, row) in rows {
+            let belongs_to = row.table_number;
+            match row.state {
+                PartitionState::Open => {
+                    found.serving.entry(belongs_to).or_default().push(TablePartition::of_row(number, row));
+                }
+                PartitionState::Closed => {
+                    found.closed.entry(belongs_to).or_default().push(ClosedPartition::of_row(number, row));
+                }
+                PartitionState::Filling => found.filling.push(PartitionId::new(number)),
+            }
         }
-        Self(by_owner)
+        found
     }
 
-    /// The partitions of the table or index with this number, in the order of their hashes.
+    /// The partitions that serve, of the table or index with this number, in the order of their hashes.
     fn take(&mut self, number: u64) -> Result<Vec<TablePartition>, DecodeError> {
-        let mut partitions = self.0.remove(&number).unwrap_or_default();
+        let mut partitions = self.serving.remove(&number).unwrap_or_default();
         partitions.sort_by_key(|partition| partition.hash_first);
         if covers_every_hash(&partitions) {
             Ok(partitions)
@@ -80,8 +95,19 @@ impl FoundPartitions {
         }
     }
 
+    /// The closed partitions of the table with this number, in the order of their splits.
+    fn take_closed(&mut self, number: u64) -> Vec<ClosedPartition> {
+        let mut closed = self.closed.remove(&number).unwrap_or_default();
+        closed.sort_by_key(|closed| (closed.closed_unix_us, closed.partition.id));
+        closed
+    }
+
     fn check_none_left(&self) -> Result<(), DecodeError> {
-        if self.0.is_empty() { Ok(()) } else { Err(damaged("every partition has a table or index")) }
+        if self.serving.is_empty() && self.closed.is_empty() {
+            Ok(())
+        } else {
+            Err(damaged("every partition has a table or index"))
+        }
     }
 }
 
@@ -147,7 +173,6 @@ fn damaged(rule: &'static str) -> DecodeError {
 
 #[cfg(test)]
 mod tests {
-    use basalt_format::catalog::PartitionState;
     use basalt_model::{KeyAttribute, KeySchema, ScalarKind};
 
     use super::*;
@@ -186,11 +211,14 @@ mod tests {
             time_to_live: None,
             throughput: Arc::default(),
             partitions: Vec::new(),
+            closed: Vec::new(),
+            filling: Vec::new(),
         }
     }
 
     fn partition(table_number: u64, hash_first: u64, hash_last: u64) -> PartitionRow {
-        PartitionRow { table_number, hash_first, hash_last, state: PartitionState::Open, file_uuid: None }
+        TablePartition::new(PartitionId::default(), (hash_first, hash_last))
+            .to_row(table_number, PartitionState::Open)
     }
 
     fn rows(partitions: &[(u64, PartitionRow)], next_number: Option<u64>) -> Rows {
@@ -205,6 +233,25 @@ mod tests {
         assert_eq!(table.partition_of(99).id, PartitionId::new(3));
         assert_eq!(table.partition_of(100).id, PartitionId::new(2));
         assert_eq!(loaded.specs.len(), 2);
+    }
+
+    #[test]
+    fn a_closed_partition_serves_no_hash_and_one_that_was_being_filled_is_dropped() {
+        let whole = partition(1, 0, u64::MAX);
+        let closed = PartitionRow {
+            state: PartitionState::Closed,
+            closed_unix_us: Some(6),
+            last_stream: 2,
+            ..partition(1, 0, u64::MAX)
+        };
+        let filling = PartitionRow { state: PartitionState::Filling, ..partition(1, 0, 9) };
+        let loaded =
+            LoadedCatalog::assemble(rows(&[(2, closed), (3, whole), (4, filling)], Some(5))).unwrap();
+        let table = loaded.catalog.table("table-1").unwrap();
+        assert_eq!(table.partition_of(5).id, PartitionId::new(3));
+        assert_eq!(table.closed.iter().map(|closed| closed.last_stream).collect::<Vec<_>>(), [2]);
+        assert_eq!(loaded.specs.iter().map(|spec| spec.id.get()).collect::<Vec<_>>(), [2, 3]);
+        assert_eq!(loaded.abandoned, [PartitionId::new(4)]);
     }
 
     #[test]
@@ -230,12 +277,8 @@ mod tests {
     fn rows_come_back_as_they_were_written() {
         let mut rows_read = Rows::default();
         let mut before = table(1);
-        before.partitions.push(TablePartition {
-            id: PartitionId::new(2),
-            hash_first: 0,
-            hash_last: u64::MAX,
-        });
-        let mut partition_row = rows::partition_row(before.number, &before.partitions[0]);
+        before.partitions.push(TablePartition::new(PartitionId::new(2), (0, u64::MAX)));
+        let mut partition_row = rows::new_partition_row(before.number, &before.partitions[0]);
         partition_row.1 = rows::with_file_uuid(&partition_row.1, [4; 16]).unwrap();
         for (key, value) in [rows::counters_row(NextNumber(3)), rows::table_row(&before), partition_row] {
             take_row(&mut rows_read, &key, &value).unwrap();

@@ -14,9 +14,11 @@ mod draft;
 mod index;
 mod index_rows;
 mod loaded;
+mod partition;
 mod rows;
 mod settings;
 mod snapshot;
+mod split;
 mod stream;
 mod table;
 mod table_id;
@@ -30,11 +32,14 @@ pub use index::{
     ProvisionedThroughput, WarmThroughput,
 };
 pub(crate) use loaded::LoadedCatalog;
+pub(crate) use partition::{ClosedPartition, TablePartition, owner_of};
 pub(crate) use settings::TableSettings;
 pub use settings::{BillingMode, DeletionProtection, OnDemandMaximum, TableClass, ThroughputHistory};
 pub(crate) use snapshot::Catalog;
+pub(crate) use split::Split;
+pub(crate) use stream::StreamPartition;
 pub use stream::{StreamDescription, StreamViewType};
-pub(crate) use table::{Table, TablePartition, equal_hash_ranges, owner_of, partitions_within};
+pub(crate) use table::Table;
 pub use table_id::TableId;
 pub use time_to_live::{TimeToLive, TimeToLiveStatus};
 pub(crate) use writer::{CatalogWriter, Claim};

@@ -41,16 +41,14 @@ pub(super) fn decode_counters(value: &[u8]) -> Result<NextNumber, DecodeError> {
     CountersRow::decode(value).map(|row| NextNumber(row.next_number))
 }
 
-/// The row of a partition that has no file yet, of the table or index with this number.
-pub(super) fn partition_row(number: u64, partition: &TablePartition) -> Row {
-    let row = PartitionRow {
-        table_number: number,
-        hash_first: partition.hash_first,
-        hash_last: partition.hash_last,
-        state: PartitionState::Open,
-        file_uuid: None,
-    };
-    (partition_key(partition.id), row.encode())
+/// A partition's row with its key.
+pub(super) fn partition_row(id: basalt_storage::PartitionId, row: PartitionRow) -> Row {
+    (partition_key(id), row.encode())
+}
+
+/// The row of a partition that serves and has no file yet, of the table or index with this number.
+pub(super) fn new_partition_row(number: u64, partition: &TablePartition) -> Row {
+    partition_row(partition.id, partition.to_row(number, PartitionState::Open))
 }
 
 /// A partition's row with its file's uuid.
@@ -131,6 +129,8 @@ pub(super) fn decode_table(name: String, value: &[u8]) -> Result<Table, DecodeEr
         time_to_live: row.time_to_live.map(time_to_live_of_row),
         throughput: Arc::default(),
         partitions: Vec::new(),
+        closed: Vec::new(),
+        filling: Vec::new(),
     })
 }
 

@@ -5,6 +5,8 @@
 
 use std::{collections::BTreeMap, sync::Arc};
 
+use basalt_storage::PartitionId;
+
 use super::Table;
 use crate::throughput::Throughput;
 
@@ -14,13 +16,15 @@ pub(crate) struct Catalog {
     /// Counts changes since the engine was opened; tells which of two snapshots is the later.
     version: u64,
     tables: BTreeMap<Arc<str>, Arc<Table>>,
+    /// Of each partition that was split since the engine was opened the child that has what belongs to no hash.
+    heirs: BTreeMap<PartitionId, PartitionId>,
 }
 
 impl Catalog {
     /// The first snapshot after a start.
     pub(crate) fn of_tables(tables: impl IntoIterator<Item = Table>) -> Self {
         let by_name = |table: Table| (Arc::clone(&table.name), Arc::new(with_throughput(table, None)));
-        Self { version: 1, tables: tables.into_iter().map(by_name).collect() }
+        Self { version: 1, tables: tables.into_iter().map(by_name).collect(), heirs: BTreeMap::new() }
     }
 
     pub(crate) fn version(&self) -> u64 {
@@ -58,8 +62,20 @@ impl Catalog {
         next
     }
 
+    /// The next snapshot: with `table`, a partition of which was split.
+    pub(crate) fn with_split(&self, table: Table, parent: PartitionId, heir: PartitionId) -> Self {
+        let mut next = self.with(table);
+        next.heirs.insert(parent, heir);
+        next
+    }
+
+    /// The child of a partition that was split since the engine was opened, which has its tokens.
+    pub(crate) fn heir_of(&self, partition: PartitionId) -> Option<PartitionId> {
+        self.heirs.get(&partition).copied()
+    }
+
     fn next(&self) -> Self {
-        Self { version: self.version + 1, tables: self.tables.clone() }
+        Self { version: self.version + 1, tables: self.tables.clone(), heirs: self.heirs.clone() }
     }
 }
 

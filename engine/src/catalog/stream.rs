@@ -3,7 +3,7 @@
 use basalt_format::catalog::STREAMS_MAX;
 use basalt_runtime::UnixTime;
 
-use super::Table;
+use super::{Table, TablePartition};
 use crate::{
     error::{Error, ValidationError},
     operation::StreamChange,
@@ -63,7 +63,8 @@ impl Table {
                 if streams.len() as u64 >= STREAMS_MAX {
                     return Err(Error::TooManyStreams { table_name: table_name() });
                 }
-                streams.push(StreamDescription::after(streams.last(), view_type, now));
+                let after = self.last_stream_number();
+                streams.push(StreamDescription::after(streams.last(), after, view_type, now));
             }
             (StreamChange::Disable, Some(stream)) => {
                 stream.disabled_unix_us = Some(now.as_micros().max(stream.created_unix_us));
@@ -79,13 +80,42 @@ impl Table {
     }
 }
 
+/// A partition as a shard of a stream.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct StreamPartition<'a> {
+    pub(crate) partition: &'a TablePartition,
+    /// Whether it was split: it takes no more records.
+    pub(crate) is_closed: bool,
+}
+
+impl Table {
+    /// The partitions that have, or will have, records of a stream.
+    pub(crate) fn partitions_of_stream(&self, number: u32) -> impl Iterator<Item = StreamPartition<'_>> {
+        let closed = self.closed.iter().filter(move |closed| number <= closed.last_stream);
+        let closed = closed.map(|closed| StreamPartition { partition: &closed.partition, is_closed: true });
+        let serving = self.partitions.iter();
+        let serving = serving.map(|partition| StreamPartition { partition, is_closed: false });
+        closed.chain(serving).filter(move |place| number >= place.partition.lineage.first_stream)
+    }
+
+    /// The partition whose shard of a stream another one's goes on, if it can still be read.
+    pub(crate) fn parent_in_stream(
+        &self,
+        partition: &TablePartition,
+        number: u32,
+    ) -> Option<&TablePartition> {
+        let lineage = &partition.lineage;
+        let parent = lineage.parent.filter(|_| lineage.first_stream == number)?;
+        self.closed.iter().map(|closed| &closed.partition).find(|closed| closed.id == parent)
+    }
+}
+
 impl StreamDescription {
-    /// The stream after `last`, with a number and a label of its own.
-    fn after(last: Option<&Self>, view_type: StreamViewType, now: UnixTime) -> Self {
+    /// The stream after `last`, with a label of its own and a number above `last_number`.
+    fn after(last: Option<&Self>, last_number: u32, view_type: StreamViewType, now: UnixTime) -> Self {
         // Also when the clock was set back, or stood still for a millisecond.
         let created_unix_us = last.map_or(0, |last| last.created_unix_us + 1000).max(now.as_micros());
-        let number =
-            last.map_or(0, |last| last.number).checked_add(1).expect("fewer than 2^32 streams are made");
+        let number = last_number.checked_add(1).expect("fewer than 2^32 streams are made");
         Self { number, created_unix_us, view_type, disabled_unix_us: None }
     }
 }
@@ -97,10 +127,10 @@ mod tests {
     #[test]
     fn no_two_streams_of_a_table_have_one_number_or_label() {
         let now = UnixTime::from_micros(1_767_225_600_000_000);
-        let first = StreamDescription::after(None, StreamViewType::NewImage, now);
-        let at_once = StreamDescription::after(Some(&first), StreamViewType::NewImage, now);
+        let first = StreamDescription::after(None, 0, StreamViewType::NewImage, now);
+        let at_once = StreamDescription::after(Some(&first), 1, StreamViewType::NewImage, now);
         let set_back =
-            StreamDescription::after(Some(&at_once), StreamViewType::NewImage, UnixTime::from_micros(5));
+            StreamDescription::after(Some(&at_once), 2, StreamViewType::NewImage, UnixTime::from_micros(5));
         let streams = [first, at_once, set_back];
         assert_eq!(streams.map(|stream| stream.number), [1, 2, 3]);
         assert!(streams.is_sorted_by(|earlier, later| earlier.label() < later.label()));

@@ -4,10 +4,12 @@ use std::sync::Arc;
 
 use basalt_format::key_encoding::SECRET_BYTES;
 use basalt_model::{KeyAttribute, KeyCodec, KeySchema};
-use basalt_runtime::ShardIndex;
-use basalt_storage::{PartitionId, PartitionSpec};
+use basalt_storage::PartitionSpec;
 
-use super::{GlobalIndex, IndexStatus, LocalIndex, StreamDescription, TableId, TableSettings, TimeToLive};
+use super::{
+    ClosedPartition, GlobalIndex, IndexStatus, LocalIndex, StreamDescription, TableId, TablePartition,
+    TableSettings, TimeToLive, partition::partition_of,
+};
 use crate::throughput::Throughput;
 
 /// One table of a catalog snapshot. Never changes: a changed table is another one of the next snapshot.
@@ -33,17 +35,12 @@ pub(crate) struct Table {
     pub(crate) time_to_live: Option<TimeToLive>,
     /// In the order of their hash ranges, which cover the whole space without gap or overlap.
     pub(crate) partitions: Vec<TablePartition>,
+    /// Those that were split and whose stream records can still be read, in the order of their splits.
+    pub(crate) closed: Vec<ClosedPartition>,
+    /// Those that a split is filling.
+    pub(crate) filling: Vec<TablePartition>,
     /// What its operations are let in by; follows the settings as the table enters a snapshot.
     pub(crate) throughput: Arc<Throughput>,
-}
-
-/// A hash range of a table: one B+tree.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct TablePartition {
-    pub(crate) id: PartitionId,
-    pub(crate) hash_first: u64,
-    /// Inclusive.
-    pub(crate) hash_last: u64,
 }
 
 impl Table {
@@ -118,14 +115,24 @@ impl Table {
         changed
     }
 
-    /// The partitions of the table and of its global indexes, with the number that each belongs to.
-    pub(crate) fn all_partitions(&self) -> impl Iterator<Item = (u64, &TablePartition)> {
+    /// The partitions of the table and of its global indexes that serve, with the number that each belongs to.
+    pub(crate) fn serving_partitions(&self) -> impl Iterator<Item = (u64, &TablePartition)> {
         let own = self.partitions.iter().map(|partition| (self.number, partition));
         own.chain(
             self.global_indexes
                 .iter()
                 .flat_map(|index| index.partitions.iter().map(|partition| (index.number, partition))),
         )
+    }
+
+    /// Every partition that the catalog has a row of: those that serve, closed ones and those that are being filled.
+    pub(crate) fn all_partitions(&self) -> impl Iterator<Item = (u64, &TablePartition)> {
+        let closed = self.closed.iter().map(|closed| &closed.partition);
+        let own = closed.chain(&self.filling).map(|partition| (self.number, partition));
+        let of_indexes = self.global_indexes.iter();
+        let of_indexes =
+            of_indexes.flat_map(|index| index.filling.iter().map(|partition| (index.number, partition)));
+        self.serving_partitions().chain(own).chain(of_indexes)
     }
 
     /// What storage needs to know of a partition of this table or of one of its indexes, given the number it belongs
@@ -143,67 +150,5 @@ impl Table {
             hash_secret: self.hash_secret,
             materialised: file_uuid,
         }
-    }
-}
-
-impl TablePartition {
-    /// The shard that owns this partition while `shard_count` shards run.
-    pub(crate) fn owner(&self, shard_count: u16) -> ShardIndex {
-        owner_of(self.id, shard_count)
-    }
-}
-
-/// The one of partitions in the order of their hashes, which cover every hash, that holds `hash`.
-pub(super) fn partition_of(partitions: &[TablePartition], hash: u64) -> &TablePartition {
-    let index = partitions.partition_point(|partition| partition.hash_last < hash);
-    partitions.get(index).expect("partitions cover every hash")
-}
-
-/// Those of partitions in the order of their hashes that hold the hashes from `first` to `last`.
-pub(crate) fn partitions_within(
-    partitions: &[TablePartition],
-    first: u64,
-    last: u64,
-) -> impl Iterator<Item = &TablePartition> {
-    let start = partitions.partition_point(move |partition| partition.hash_last < first);
-    partitions.iter().skip(start).take_while(move |partition| partition.hash_first <= last)
-}
-
-/// The owner of a partition: by its id, so that it needs no record and any shard count will do.
-pub(crate) fn owner_of(partition: PartitionId, shard_count: u16) -> ShardIndex {
-    let owner = partition.get() % u64::from(shard_count);
-    ShardIndex(u16::try_from(owner).expect("a remainder is less than the shard count"))
-}
-
-/// Cuts the hash space into `count` equal ranges, first and last hash of each.
-pub(crate) fn equal_hash_ranges(count: u16) -> impl Iterator<Item = (u64, u64)> {
-    let first = move |index: u16| (u128::from(index) << 64).div_ceil(u128::from(count));
-    (0..count).map(move |index| {
-        let last = first(index + 1) - 1;
-        let narrow = |hash: u128| u64::try_from(hash).expect("hashes are below 2^64");
-        (narrow(first(index)), narrow(last))
-    })
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn equal_ranges_cover_every_hash_once() {
-        for count in [1, 2, 3, 7, 64, 1000] {
-            let ranges: Vec<_> = equal_hash_ranges(count).collect();
-            assert_eq!(ranges.first().map(|range| range.0), Some(0));
-            assert_eq!(ranges.last().map(|range| range.1), Some(u64::MAX));
-            for pair in ranges.windows(2) {
-                assert_eq!(pair[0].1 + 1, pair[1].0, "{count} ranges");
-            }
-        }
-    }
-
-    #[test]
-    fn consecutive_partitions_have_different_owners() {
-        let owners: Vec<_> = (4..8).map(|id| owner_of(PartitionId::new(id), 3)).collect();
-        assert_eq!(owners, [1, 2, 0, 1].map(ShardIndex));
     }
 }

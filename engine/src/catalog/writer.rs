@@ -82,8 +82,8 @@ impl CatalogWriter {
             let table = draft.number(&mut next);
             put_row(batch, rows::counters_row(next));
             put_row(batch, rows::table_row(&table));
-            for (number, partition) in table.all_partitions() {
-                put_row(batch, rows::partition_row(number, partition));
+            for (number, partition) in table.serving_partitions() {
+                put_row(batch, rows::new_partition_row(number, partition));
             }
             Ok(table)
         })
@@ -112,7 +112,7 @@ impl CatalogWriter {
             let index = GlobalIndex::number(index, status, &table.keys, partition_count, &mut next);
             put_row(batch, rows::counters_row(next));
             for partition in &index.partitions {
-                put_row(batch, rows::partition_row(index.number, partition));
+                put_row(batch, rows::new_partition_row(index.number, partition));
             }
             let changed = table.with_global_index(index);
             put_row(batch, rows::table_row(&changed));
@@ -125,7 +125,7 @@ impl CatalogWriter {
     pub(crate) async fn remove_index(&self, changed: &Table, index: &GlobalIndex) -> Result<(), Error> {
         self.change(|_view, batch| {
             put_row(batch, rows::table_row(changed));
-            for partition in &index.partitions {
+            for partition in index.all_partitions() {
                 batch.delete(&rows::partition_key(partition.id));
             }
             Ok(())
@@ -158,7 +158,7 @@ impl CatalogWriter {
     }
 
     /// Logs what `change` fills in as one entry and waits until it is durable.
-    async fn change<T>(
+    pub(super) async fn change<T>(
         &self,
         mut change: impl FnMut(&View<'_>, &mut WriteBatch) -> Result<T, Refused>,
     ) -> Result<T, Error> {
@@ -177,7 +177,7 @@ impl CatalogWriter {
 }
 
 /// Why a change was not evaluated to its end.
-enum Refused {
+pub(super) enum Refused {
     /// A page is missing.
     Stop(Stop),
     /// A row breaks the format.
@@ -196,14 +196,14 @@ impl From<DecodeError> for Refused {
     }
 }
 
-fn next_number(view: &View<'_>) -> Result<NextNumber, Refused> {
+pub(super) fn next_number(view: &View<'_>) -> Result<NextNumber, Refused> {
     Ok(match view.get(&rows::counters_key())? {
         Some(row) => rows::decode_counters(row.value)?,
         None => NextNumber::FIRST,
     })
 }
 
-fn put_row(batch: &mut WriteBatch, (key, value): rows::Row) {
+pub(super) fn put_row(batch: &mut WriteBatch, (key, value): rows::Row) {
     batch.put(&key, value);
 }
 

@@ -150,7 +150,7 @@ impl LocalEngine {
         let changed = table.without_global_index(index.number);
         self.catalog_writer().remove_index(&changed, &index).await?;
         self.spread(self.catalog().with(changed)).await?;
-        self.drop_everywhere(index.partitions.iter().map(|partition| partition.id).collect()).await
+        self.drop_everywhere(index.all_partitions().map(|partition| partition.id).collect()).await
     }
 
     async fn forget_backfills(&self, place: &IndexPlace) -> Result<(), Error> {

@@ -13,7 +13,11 @@ use basalt_runtime::join_all;
 use basalt_storage::{Direction, KeyRange, PartitionId, Stop, View};
 
 use super::{IndexPlace, backfill::read_portion};
-use crate::{error::Error, shard::LocalEngine};
+use crate::{
+    catalog::{GlobalIndex, Table, TablePartition},
+    error::Error,
+    shard::LocalEngine,
+};
 
 /// Rows that are read before others get the shard.
 const ROWS_AT_ONCE: usize = 256;
@@ -65,30 +69,42 @@ impl Sum for IndexDigest {
 impl LocalEngine {
     /// As [`crate::Engine::check_global_indexes`].
     pub async fn check_global_indexes(&self, table_name: &str) -> Result<Vec<IndexCheck>, Error> {
-        let table = self.table(table_name)?;
-        let mut checks = Vec::new();
-        for index in &table.global_indexes {
-            let place = IndexPlace::new(&table, index.number);
-            let ids = |partitions: &[crate::catalog::TablePartition]| -> Arc<[PartitionId]> {
-                partitions.iter().map(|partition| partition.id).collect()
+        loop {
+            let table = self.table(table_name)?;
+            let mut checks = Vec::new();
+            for index in &table.global_indexes {
+                checks.push(self.check_global_index(&table, index).await?);
+            }
+            // A partition that was split meanwhile may have been counted twice, or not at all.
+            let ids = |table: &Table| -> Vec<PartitionId> {
+                table.serving_partitions().map(|(_, partition)| partition.id).collect()
             };
-            let (items, rows) = (ids(&table.partitions), ids(&index.partitions));
-            let sides = self.on_every_shard(move |shard| {
-                let (place, items, rows) = (place.clone(), Arc::clone(&items), Arc::clone(&rows));
-                async move {
-                    let derived = join_all(items.iter().map(|id| shard.digest_items(&place, *id))).await;
-                    let stored = join_all(rows.iter().map(|id| shard.digest_rows(*id))).await;
-                    Ok((sum(stored)?, sum(derived)?))
-                }
-            });
-            let (stored, derived): (Vec<_>, Vec<_>) = sides.await?.into_iter().unzip();
-            checks.push(IndexCheck {
-                index_name: index.name.to_string(),
-                stored: stored.into_iter().sum(),
-                derived: derived.into_iter().sum(),
-            });
+            if ids(&table) == ids(&*self.current(&table)?) {
+                return Ok(checks);
+            }
         }
-        Ok(checks)
+    }
+
+    async fn check_global_index(&self, table: &Table, index: &GlobalIndex) -> Result<IndexCheck, Error> {
+        let place = IndexPlace::new(table, index.number);
+        let ids = |partitions: &[TablePartition]| -> Arc<[PartitionId]> {
+            partitions.iter().map(|partition| partition.id).collect()
+        };
+        let (items, rows) = (ids(&table.partitions), ids(&index.partitions));
+        let sides = self.on_every_shard(move |shard| {
+            let (place, items, rows) = (place.clone(), Arc::clone(&items), Arc::clone(&rows));
+            async move {
+                let derived = join_all(items.iter().map(|id| shard.digest_items(&place, *id))).await;
+                let stored = join_all(rows.iter().map(|id| shard.digest_rows(*id))).await;
+                Ok((sum(stored)?, sum(derived)?))
+            }
+        });
+        let (stored, derived): (Vec<_>, Vec<_>) = sides.await?.into_iter().unzip();
+        Ok(IndexCheck {
+            index_name: index.name.to_string(),
+            stored: stored.into_iter().sum(),
+            derived: derived.into_iter().sum(),
+        })
     }
 
     /// What a base partition's items derive to in an index; nothing if the partition is not this shard's.

@@ -24,8 +24,8 @@ impl LocalEngine {
         shares: Vec<IndexShare>,
     ) -> Result<(), Error> {
         let receiving = shares.iter().map(|share| async {
-            match self.receiving_partition(table_name, table_id, share) {
-                Some(partition) => receive_share(&partition, base, share).await,
+            match self.receiving_partition(table_name, table_id, share).await? {
+                Some(partition) => self.receive_share(&partition, base, share).await,
                 // Its changes are gone with it.
                 None => Ok(()),
             }
@@ -33,35 +33,55 @@ impl LocalEngine {
         join_all(receiving).await.into_iter().collect()
     }
 
-    /// The partition that a share is for; `None` if its index is gone or going.
-    fn receiving_partition(
+    /// The partition that a share is for, when it can be written to; `None` if its index is gone or going.
+    ///
+    /// # Errors
+    /// [`Error::PartitionMoved`] if the partition was split: its children are to receive the share.
+    async fn receiving_partition(
         &self,
         table_name: &str,
         table_id: TableId,
         share: &IndexShare,
-    ) -> Option<Partition> {
+    ) -> Result<Option<Partition>, Error> {
+        self.until_writable(share.partition).await;
         let catalog = self.catalog();
-        let table = catalog.table(table_name).filter(|table| table.id == table_id)?;
-        let index = table.receiving_index(share.index_number)?;
-        let place = index.partitions.iter().find(|partition| partition.id == share.partition)?;
-        self.index_partition(table, index, place.hash_first).ok()
+        let table = catalog.table(table_name).filter(|table| table.id == table_id);
+        let receiving = table.and_then(|table| Some((table, table.receiving_index(share.index_number)?)));
+        let Some((table, index)) = receiving else { return Ok(None) };
+        match index.partitions.iter().find(|partition| partition.id == share.partition) {
+            Some(place) => self.index_partition(table, index, place.hash_first).map(Some),
+            None => Err(self.moved()),
+        }
     }
-}
 
-async fn receive_share(partition: &Partition, base: PartitionId, share: &IndexShare) -> Result<(), Error> {
-    let (taken, commit) = partition.write(|view, batch| take(view, batch, base, share)).await?;
-    // Also if all of it was known: the entry that took it may not be durable yet.
-    commit.wait().await?;
-    let new = taken?;
-    if planted!(NoteReceivedApart) {
-        let written = partition.write(|_view, batch| {
-            put_changes(new, batch);
-            Ok(())
+    async fn receive_share(
+        &self,
+        partition: &Partition,
+        base: PartitionId,
+        share: &IndexShare,
+    ) -> Result<(), Error> {
+        let written = partition.write(|view, batch| match self.check_writable(partition.id()) {
+            Ok(()) => Ok(take(view, batch, base, share)?.map_err(Error::from)),
+            Err(moved) => Ok(Err(moved)),
         });
-        let ((), commit) = written.await?;
+        let (taken, commit) = match written.await.map_err(Error::from) {
+            // Split or gone with its index: the sender's next look tells.
+            Err(Error::TableDropped) => return Err(self.moved()),
+            written => written?,
+        };
+        // Also if all of it was known: the entry that took it may not be durable yet.
         commit.wait().await?;
+        let new = taken?;
+        if planted!(NoteReceivedApart) {
+            let written = partition.write(|_view, batch| {
+                put_changes(new, batch);
+                Ok(())
+            });
+            let ((), commit) = written.await?;
+            commit.wait().await?;
+        }
+        Ok(())
     }
-    Ok(())
 }
 
 /// A change and the base partition's entry that made it.

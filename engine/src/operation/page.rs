@@ -12,10 +12,7 @@ use super::{
     key_paths,
     page_source::{Fetching, PageSource},
 };
-use crate::{
-    catalog::TablePartition,
-    error::{Error, ValidationError},
-};
+use crate::error::{Error, ValidationError};
 
 /// A page ends with the item that brings the bytes read, before any filter, to this many.
 pub const PAGE_BYTES: usize = 1 << 20;
@@ -124,12 +121,6 @@ impl PagePlan {
     pub(crate) fn size(&self, row: ItemRef<'_>) -> Result<ReadSize, Error> {
         let sort_key = self.source.table().schema().sort.as_ref();
         Ok(row.read_size(sort_key.map(|attribute| attribute.name.as_str()))?)
-    }
-
-    /// The partitions that hold rows of the range, in the order of their hashes.
-    pub(crate) fn partitions(&self) -> impl Iterator<Item = &TablePartition> {
-        let (first, last) = self.hashes;
-        self.source.partitions(first, last)
     }
 
     /// What is left of the range behind the last row that `part` has read.

@@ -10,7 +10,7 @@ use basalt_model::{
 
 use super::{ConsumedCapacity, Select};
 use crate::{
-    catalog::{GlobalIndex, IndexStatus, LocalIndex, StoredView, Table, TablePartition, partitions_within},
+    catalog::{GlobalIndex, IndexStatus, LocalIndex, StoredView, Table},
     error::{Error, ValidationError},
 };
 
@@ -85,15 +85,6 @@ impl PageSource {
             Self::LocalIndex(_, index) => index.keys.hash_range(first_hash, last_hash),
             Self::GlobalIndex(_, index) => index.keys.hash_range(first_hash, last_hash),
         }
-    }
-
-    /// The partitions that hold the hashes from `first` to `last`, in their order.
-    pub(crate) fn partitions(&self, first: u64, last: u64) -> impl Iterator<Item = &TablePartition> {
-        let all = match self {
-            Self::Table(table) | Self::LocalIndex(table, _) => &table.partitions,
-            Self::GlobalIndex(_, index) => &index.partitions,
-        };
-        partitions_within(all, first, last)
     }
 
     /// The attributes of a row's key: of an index both its own and the table's.

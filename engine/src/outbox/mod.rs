@@ -168,7 +168,7 @@ impl LocalEngine {
         }
     }
 
-    /// Gives up a dropped partition's outbox; nobody waits for it any more.
+    /// Gives up the outbox of a partition that was dropped or split; nobody waits for it any more.
     pub(crate) fn close_outbox(&self, partition: PartitionId) {
         if let Some(outbox) = self.outboxes().remove(partition) {
             outbox.close(Ok(()));

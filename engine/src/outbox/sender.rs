@@ -2,7 +2,7 @@
 
 use std::{collections::BTreeMap, rc::Rc, sync::Arc, time::Duration};
 
-use basalt_runtime::{Either, ShardIndex, join_all, planted, race};
+use basalt_runtime::{Either, ShardIndex, join_all, planted, race, sometimes};
 use basalt_storage::{Commit, EntryIndex, Partition};
 
 use super::{
@@ -125,10 +125,19 @@ impl Sender {
     async fn deliver(&self, round: &Round) -> bool {
         let mut left = self.by_owner(round);
         while !left.is_empty() {
-            if let Err(error) = self.try_deliver(&mut left).await {
-                self.hold(error).await;
-                if self.outbox.is_closed() {
-                    return false;
+            match self.try_deliver(&mut left).await {
+                Ok(()) => {}
+                // All of the round anew, where its partitions are now: they know what they have of it.
+                Err(Error::PartitionMoved { catalog_version }) => {
+                    sometimes!("a round follows a split index");
+                    self.local.until_catalog_version(catalog_version).await;
+                    left = self.by_owner(round);
+                }
+                Err(error) => {
+                    self.hold(error).await;
+                    if self.outbox.is_closed() {
+                        return false;
+                    }
                 }
             }
         }

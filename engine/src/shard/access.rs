@@ -5,7 +5,7 @@ use std::{future::Future, ops::ControlFlow, sync::Arc};
 use basalt_model::{Item, ItemRef, KeyError, KeyValue, SortCondition, Value};
 use basalt_storage::{Direction, KeyRange, Partition, Stop};
 
-use super::{LocalEngine, items::item_of};
+use super::{LocalEngine, items::item_of, routing::Routed};
 use crate::{
     catalog::Table,
     error::{Error, ValidationError},
@@ -36,12 +36,29 @@ impl LocalEngine {
         if partition_key.kind() != table.schema().partition.kind {
             return Err(KeyError::SchemaMismatch.into());
         }
-        let owner = self.owner(table.partition_of(table.keys.hash(&partition_key)));
-        self.run_on(
-            owner,
-            move |local| async move { Ok(work(ShardAccess { local, table, partition_key }).await) },
-        )
-        .await
+        let hash = table.keys.hash(&partition_key);
+        let mut request = (work, partition_key);
+        loop {
+            let known = self.current(&table)?;
+            let running = self.run_on(self.owner(known.partition_of(hash)), move |local| async move {
+                // It begins where the items are; a split while it runs is told to it.
+                match local.readable_partition(&known, hash).await {
+                    Ok(_here) => {
+                        let (work, partition_key) = request;
+                        let access = ShardAccess { local, table: known, partition_key };
+                        Ok(Routed::Done(work(access).await))
+                    }
+                    Err(error) => Self::routed(Err(error), request),
+                }
+            });
+            match running.await? {
+                Routed::Done(outcome) => return Ok(outcome),
+                Routed::Moved { request: back, catalog_version } => {
+                    request = back;
+                    self.until_catalog_version(catalog_version).await;
+                }
+            }
+        }
     }
 }
 
@@ -54,7 +71,8 @@ impl ShardAccess {
     /// Lends the committed item of a key to `look`, which may be called again when a page had to be fetched.
     ///
     /// # Errors
-    /// When the key is no key of the table, or of another partition key than this access is for.
+    /// When the key is no key of the table, or of another partition key than this access is for;
+    /// [`Error::PartitionMoved`] when the partition was split since the access began.
     pub async fn get<R>(
         &self,
         key: &Item,
@@ -64,8 +82,12 @@ impl ShardAccess {
         if !self.table.keys.query_range(&self.partition_key, None).contains(place.key.as_bytes()) {
             return Err(ValidationError::Key(KeyError::SchemaMismatch).into());
         }
-        let partition = self.partition()?;
-        partition.read(|view| Ok(item_of(view.get(place.key.as_bytes())?).map(&mut look))).await?
+        let partition = self.partition().await?;
+        let read = partition.read(|view| {
+            let row = view.get(place.key.as_bytes())?;
+            Ok(self.local.check_readable(partition.id()).and_then(|()| Ok(look(item_of(row)?))))
+        });
+        read.await.map_err(|error| self.local.moved_if_dropped(&self.table, error.into()))?
     }
 
     /// Lends every committed item whose sort key meets `condition` to `visit`, in order, until it breaks.
@@ -73,7 +95,7 @@ impl ShardAccess {
     /// The shard does nothing else meanwhile, except when a page must be fetched: keep the range small.
     ///
     /// # Errors
-    /// When a stored item is damaged.
+    /// When a stored item is damaged; [`Error::PartitionMoved`] when the partition was split since the access began.
     pub async fn for_each(
         &self,
         condition: Option<&SortCondition>,
@@ -83,8 +105,11 @@ impl ShardAccess {
         let range = self.table.keys.query_range(&self.partition_key, condition);
         let direction = Direction::from(direction);
         let mut last_key: Option<Vec<u8>> = None;
-        let partition = self.partition()?;
+        let partition = self.partition().await?;
         let visited = partition.read(|view| -> Result<Result<(), Error>, Stop> {
+            if let Err(moved) = self.local.check_readable(partition.id()) {
+                return Ok(Err(moved));
+            }
             let resume = last_key.clone();
             let whole = KeyRange::half_open(&range.start, &range.end);
             let rest = resume.as_deref().map_or(whole, |key| whole.after(key, direction));
@@ -98,10 +123,10 @@ impl ShardAccess {
             }
             Ok(Ok(()))
         });
-        visited.await?
+        visited.await.map_err(|error| self.local.moved_if_dropped(&self.table, error.into()))?
     }
 
-    fn partition(&self) -> Result<Partition, Error> {
-        self.local.partition(&self.table, self.table.keys.hash(&self.partition_key))
+    async fn partition(&self) -> Result<Partition, Error> {
+        self.local.readable_partition(&self.table, self.table.keys.hash(&self.partition_key)).await
     }
 }

@@ -9,7 +9,7 @@ use crate::{
     error::Error,
     operation::{
         BatchGetItem, BatchGetItemOutput, BatchRead, BatchReadResult, BatchWriteItem, BatchWriteItemOutput,
-        PlannedWrite, ReplyBudget, WriteOutput, WritePlan,
+        ItemWrite, PlannedWrite, ReplyBudget, WriteOutput, WritePlan,
     },
     place::ItemPlace,
 };
@@ -21,7 +21,7 @@ impl LocalEngine {
     /// Reads items of several tables; each read stands alone.
     pub async fn batch_get_item(&self, request: BatchGetItem) -> Result<BatchGetItemOutput, Error> {
         let mut plan = request.plan(&self.catalog())?;
-        let reads = self.by_owner(std::mem::take(&mut plan.reads), |read| &read.plan.place);
+        let reads = self.by_owner(std::mem::take(&mut plan.reads), |read| &read.plan.place)?;
         let parts = reads.into_iter().map(|(shard, reads)| {
             self.run_on(shard, move |owner| async move { owner.read_batch_part(reads).await })
         });
@@ -31,7 +31,7 @@ impl LocalEngine {
     /// Writes items of several tables; each write is atomic by itself.
     pub async fn batch_write_item(&self, request: BatchWriteItem) -> Result<BatchWriteItemOutput, Error> {
         let mut plan = request.plan(&self.catalog())?;
-        let writes = self.by_owner(std::mem::take(&mut plan.writes), |write| write.plan.place());
+        let writes = self.by_owner(std::mem::take(&mut plan.writes), |write| write.plan.place())?;
         let parts = writes.into_iter().map(|(shard, writes)| {
             self.run_on(shard, move |owner| async move { Ok(owner.write_batch_part(writes).await) })
         });
@@ -42,20 +42,25 @@ impl LocalEngine {
         &self,
         members: Vec<T>,
         place_of: impl Fn(&T) -> &ItemPlace,
-    ) -> BTreeMap<ShardIndex, Vec<T>> {
+    ) -> Result<BTreeMap<ShardIndex, Vec<T>>, Error> {
         let mut by_owner: BTreeMap<_, Vec<T>> = BTreeMap::new();
         for member in members {
-            by_owner.entry(self.owner(place_of(&member).partition())).or_default().push(member);
+            by_owner.entry(self.owner_of_place(place_of(&member))?).or_default().push(member);
         }
-        by_owner
+        Ok(by_owner)
     }
 
-    /// Reads this shard's part. What does not fit into a reply is given up at once, so that a batch of large items
-    /// never holds more than a reply's worth of them.
+    /// Reads this shard's part, and follows what has moved. What does not fit into a reply is given up at once, so that
+    /// a batch of large items never holds more than a reply's worth of them.
     async fn read_batch_part(&self, reads: Vec<BatchRead>) -> Result<Vec<Outcome<BatchReadResult>>, Error> {
         let budget = RefCell::new(ReplyBudget::default());
-        let running = reads.iter().map(|read| async {
-            let result = match self.get_here(&read.plan).await {
+        let budget = &budget;
+        let running = reads.into_iter().map(|read| async move {
+            let output = match self.get_here(&read.plan).await {
+                Err(Error::PartitionMoved { .. }) => self.read_item(read.plan).await,
+                output => output,
+            };
+            let result = match output {
                 Ok(output) if budget.borrow_mut().admits(output.item.as_ref()) => {
                     BatchReadResult::Read(output)
                 }
@@ -68,16 +73,23 @@ impl LocalEngine {
         join_all(running).await.into_iter().collect()
     }
 
-    /// Writes this shard's part: evaluated one after the other without waiting, then made durable by shared frames.
+    /// Writes this shard's part, and follows what has moved: evaluated one after the other without waiting, then made durable by shared frames.
     async fn write_batch_part(&self, writes: Vec<PlannedWrite>) -> Vec<Outcome<Result<WriteOutput, Error>>> {
-        let running = writes.iter().map(|write| async {
-            let result = match &write.plan {
-                WritePlan::Put(plan) => self.write_here(plan).await,
-                WritePlan::Delete(plan) => self.write_here(plan).await,
+        let running = writes.into_iter().map(|write| async move {
+            let result = match write.plan {
+                WritePlan::Put(plan) => self.write_member(plan).await,
+                WritePlan::Delete(plan) => self.write_member(plan).await,
             };
             (write.at, result)
         });
         join_all(running).await
+    }
+
+    async fn write_member<W: ItemWrite>(&self, plan: W) -> Result<WriteOutput, Error> {
+        match self.write_here(&plan).await {
+            Err(Error::PartitionMoved { .. }) => self.write_item(plan).await,
+            outcome => outcome,
+        }
     }
 }
 

@@ -34,26 +34,36 @@ impl LocalEngine {
     /// Reads one item.
     pub async fn get_item(&self, request: GetItem) -> Result<GetItemOutput, Error> {
         let plan = request.plan(&self.catalog())?;
-        self.run_on(self.owner(plan.place.partition()), |owner| async move { owner.get_here(&plan).await })
-            .await
+        self.read_item(plan).await
     }
 
-    async fn write_item<W: ItemWrite>(&self, plan: W) -> Result<WriteOutput, Error> {
-        self.run_on(
-            self.owner(plan.place().partition()),
-            |owner| async move { owner.write_here(&plan).await },
+    pub(super) async fn read_item(&self, plan: GetPlan) -> Result<GetItemOutput, Error> {
+        self.on_owner(
+            plan,
+            |plan| &plan.place,
+            |owner, plan| async move { Self::routed(owner.get_here(&plan).await, plan) },
         )
+        .await
+    }
+
+    pub(super) async fn write_item<W: ItemWrite>(&self, plan: W) -> Result<WriteOutput, Error> {
+        self.on_owner(plan, W::place, |owner, plan| async move {
+            Self::routed(owner.write_here(&plan).await, plan)
+        })
         .await
     }
 
     /// Reads an item of this shard.
     pub(super) async fn get_here(&self, plan: &GetPlan) -> Result<GetItemOutput, Error> {
         let table = &plan.place.table;
-        let partition = self.partition(table, plan.place.hash)?;
+        let partition = self.readable_partition(table, plan.place.hash).await?;
         self.admit_read(table, None)?;
         let key = plan.place.key.as_bytes();
-        let output =
-            partition.read(|view| Ok(item_of(view.get(key)?).and_then(|item| plan.answer(item)))).await??;
+        let read = partition.read(|view| {
+            let row = view.get(key)?;
+            Ok(self.check_readable(partition.id()).and_then(|()| plan.answer(item_of(row)?)))
+        });
+        let output = read.await.map_err(|error| self.moved_if_dropped(table, error.into()))??;
         self.charge_read(table, &output.capacity);
         Ok(output)
     }
@@ -61,10 +71,11 @@ impl LocalEngine {
     /// Writes an item of this shard and answers when the write, and all that it rests on, is durable.
     pub(super) async fn write_here<W: ItemWrite>(&self, plan: &W) -> Result<WriteOutput, Error> {
         let place = plan.place();
-        let partition = self.partition(&place.table, place.hash)?;
+        let partition = self.writable_partition(&place.table, place.hash).await?;
         self.outbox_room(partition.id()).await?;
         let evaluated = partition.write(|view, batch| self.evaluate(plan, partition.id(), view, batch));
-        let (outcome, commit) = evaluated.await?;
+        let evaluated = evaluated.await.map_err(|error| self.moved_if_dropped(&place.table, error.into()));
+        let (outcome, commit) = evaluated?;
         let posted =
             outcome.map(|(output, parcel)| (output, self.post(&place.table, &partition, parcel, &commit)));
         // Also a refusal waits: the item that it rests on may not be durable yet.
@@ -85,7 +96,7 @@ impl LocalEngine {
         let place = plan.place();
         let row = view.get(place.key.as_bytes())?;
         let decided = item_of(row).and_then(|present| {
-            self.check_unlocked(place.partition().id, place.key.as_bytes())?;
+            self.check_unlocked(partition, place.key.as_bytes())?;
             let table = self.current(&place.table)?;
             self.admit_write(&table)?;
             let decision =

@@ -11,6 +11,7 @@ mod items;
 mod pages;
 mod progress;
 mod registry;
+mod routing;
 mod shards;
 mod start;
 mod streams;
@@ -28,7 +29,7 @@ use std::{
 };
 
 use basalt_runtime::{Handle, MonotonicTime, ShardIndex, join_all, local::Event};
-use basalt_storage::{Partition, ShardStore, StoreMetrics};
+use basalt_storage::{ShardStore, StoreMetrics};
 
 pub use access::ShardAccess;
 pub(crate) use shards::Shards;
@@ -37,10 +38,11 @@ use tables::CATALOG_SHARD;
 use transact::Transactions;
 
 use crate::{
-    catalog::{Catalog, CatalogWriter, GlobalIndex, Table, TablePartition},
+    catalog::{Catalog, CatalogWriter, Table, TablePartition},
     error::Error,
     outbox::Outboxes,
     snapshot::ShardSnapshots,
+    split::Gates,
 };
 
 /// Operations that other threads may have running on one shard; more are refused, not queued.
@@ -66,6 +68,7 @@ struct ShardState {
     transactions: Transactions,
     outboxes: Outboxes,
     snapshots: ShardSnapshots,
+    gates: Gates,
 }
 
 impl LocalEngine {
@@ -85,6 +88,7 @@ impl LocalEngine {
                 transactions,
                 outboxes: Outboxes::default(),
                 snapshots: ShardSnapshots::default(),
+                gates: Gates::default(),
             }),
         };
         registry::register(number, shard, &local);
@@ -118,6 +122,10 @@ impl LocalEngine {
     /// This shard's parts of the snapshots that there are.
     pub(crate) fn snapshots(&self) -> &ShardSnapshots {
         &self.state.snapshots
+    }
+
+    pub(crate) fn gates(&self) -> &Gates {
+        &self.state.gates
     }
 
     pub(crate) fn shards(&self) -> &Arc<Shards> {
@@ -259,35 +267,6 @@ impl LocalEngine {
     {
         let running = self.state.shards.indexes().map(|shard| self.run_on(shard, work.clone()));
         join_all(running).await.into_iter().collect()
-    }
-
-    /// The partition of `table` that holds `hash`; it must be this shard's.
-    pub(crate) fn partition(&self, table: &Table, hash: u64) -> Result<Partition, Error> {
-        self.open_partition(table, table.number, table.partition_of(hash))
-    }
-
-    /// The partition of a global index of `table` that holds `hash`; it must be this shard's.
-    pub(crate) fn index_partition(
-        &self,
-        table: &Table,
-        index: &GlobalIndex,
-        hash: u64,
-    ) -> Result<Partition, Error> {
-        self.open_partition(table, index.number, index.partition_of(hash))
-    }
-
-    /// A partition of the table or index with this number.
-    ///
-    /// A partition needs nothing of its own until its first write, so a new one's comes to be here, when it is first
-    /// asked for; unless it has been dropped meanwhile.
-    fn open_partition(&self, table: &Table, number: u64, place: &TablePartition) -> Result<Partition, Error> {
-        if let Some(open) = self.state.store.partition(place.id) {
-            return Ok(open);
-        }
-        if !self.current(table)?.all_partitions().any(|(_, known)| known.id == place.id) {
-            return Err(Error::TableNotFound { table_name: table.name.to_string() });
-        }
-        Ok(self.state.store.create_partition(table.spec_of(number, place, None)))
     }
 }
 

@@ -4,9 +4,10 @@ use std::sync::Arc;
 
 use basalt_format::DecodeError;
 use basalt_model::{CapacityUnits, ItemRef, KeyBytes};
-use basalt_storage::{Row, Stop, View};
+use basalt_runtime::ShardIndex;
+use basalt_storage::{Partition, Row, Stop, View};
 
-use super::{LocalEngine, items::item_of};
+use super::{LocalEngine, items::item_of, routing::Routed};
 use crate::{
     error::Error,
     operation::{
@@ -19,6 +20,13 @@ use crate::{
 const ROWS_BETWEEN_YIELDS: u32 = 256;
 /// How often the clock is asked for that.
 const ROWS_BETWEEN_CLOCKS: u32 = 32;
+
+/// What a page has of one partition.
+struct PagePart {
+    rows: PageRows,
+    /// The last hash that the partition holds.
+    hash_last: u64,
+}
 
 /// Why reading rows of a partition stopped.
 enum Pause {
@@ -39,20 +47,28 @@ impl LocalEngine {
         self.fill_page(request.plan(&self.catalog())?).await
     }
 
-    /// Visits the partitions of the plan's range in the order of their hashes until the page is full.
+    /// Visits the partitions of the plan's range in the order of their hashes until the page is full. Each is found by
+    /// its first hash when its turn comes: partitions may be split meanwhile.
     async fn fill_page(&self, plan: PagePlan) -> Result<ResultPage, Error> {
         let plan = Arc::new(plan);
         let table = plan.source.table();
         self.admit_read(table, plan.source.global_index_name())?;
         let mut page = PageRows::within(plan.budget());
-        for partition in plan.partitions() {
-            let (shared, hash, budget) = (Arc::clone(&plan), partition.hash_first, page.budget_left());
-            let rows = self.run_on(self.owner(partition), move |owner| async move {
-                owner.read_rows(&shared, hash, budget).await
+        let (first_hash, last_hash) = plan.hashes;
+        let mut next_hash = Some(first_hash);
+        while let Some(hash) = next_hash.filter(|hash| *hash <= last_hash && !page.is_full()) {
+            let (shared, budget) = (Arc::clone(&plan), page.budget_left());
+            let part = self.run_on(self.page_owner(&plan, hash)?, move |owner| async move {
+                Self::routed(owner.read_rows(&shared, hash, budget).await, ())
             });
-            page.append(rows.await?);
-            if page.is_full() {
-                break;
+            match part.await? {
+                Routed::Done(PagePart { rows, hash_last }) => {
+                    page.append(rows);
+                    next_hash = hash_last.checked_add(1);
+                }
+                Routed::Moved { request: (), catalog_version } => {
+                    self.until_catalog_version(catalog_version).await;
+                }
             }
         }
         let page = plan.finish(page)?;
@@ -60,20 +76,44 @@ impl LocalEngine {
         Ok(page)
     }
 
+    /// The shard that owns the partition of the plan's source that holds `hash`.
+    fn page_owner(&self, plan: &PagePlan, hash: u64) -> Result<ShardIndex, Error> {
+        Ok(match &plan.source {
+            PageSource::Table(table) | PageSource::LocalIndex(table, _) => {
+                self.owner(self.current(table)?.partition_of(hash))
+            }
+            PageSource::GlobalIndex(table, index) => {
+                self.owner(self.current_index(table, index)?.1.partition_of(hash))
+            }
+        })
+    }
+
     /// Reads the plan's rows of this shard's partition that holds `hash`, within the budget.
-    async fn read_rows(&self, plan: &PagePlan, hash: u64, budget: PageBudget) -> Result<PageRows, Error> {
-        let partition = match &plan.source {
-            PageSource::Table(table) | PageSource::LocalIndex(table, _) => self.partition(table, hash)?,
-            PageSource::GlobalIndex(table, index) => self.index_partition(table, index, hash)?,
-        };
+    async fn read_rows(&self, plan: &PagePlan, hash: u64, budget: PageBudget) -> Result<PagePart, Error> {
+        let partition = self.page_partition(&plan.source, hash)?;
+        self.until_readable(partition.id()).await;
+        // Another one, if it was split while its gate was shut.
+        let partition = self.page_partition(&plan.source, hash)?;
+        let (_, hash_last) = partition.spec().hash_range;
         let mut rows = PageRows::within(budget);
         loop {
             // A run that stops for a missing page has kept what it read: the next one goes on behind it.
-            let pause = partition.read(|view| self.read_some(plan, view, &mut rows)).await?;
-            match pause? {
-                Pause::Done => return Ok(rows),
+            let read = partition.read(|view| match self.check_readable(partition.id()) {
+                Ok(()) => self.read_some(plan, view, &mut rows),
+                Err(moved) => Ok(Err(moved)),
+            });
+            let table = plan.source.table();
+            match read.await.map_err(|error| self.moved_if_dropped(table, error.into()))?? {
+                Pause::Done => return Ok(PagePart { rows, hash_last }),
                 Pause::GiveWay => self.handle().yield_now().await,
             }
+        }
+    }
+
+    fn page_partition(&self, source: &PageSource, hash: u64) -> Result<Partition, Error> {
+        match source {
+            PageSource::Table(table) | PageSource::LocalIndex(table, _) => self.partition(table, hash),
+            PageSource::GlobalIndex(table, index) => self.index_partition(table, index, hash),
         }
     }
 

@@ -33,13 +33,14 @@ pub(crate) async fn start(
     let started = handle.now();
     let mut node = judge(&handle, &directory, &shards).await?;
     let leader = prepare_shards(&shards, &directory, &node.facts()).await?;
-    let LoadedCatalog { catalog, specs } = leader.load_catalog(node.take_catalog_log()).await?;
+    let LoadedCatalog { catalog, specs, abandoned } = leader.load_catalog(node.take_catalog_log()).await?;
     leader.open_partitions(specs).await?;
     node.act().await?;
     let replayed = leader.replay().await?;
     let is_new = node.facts().is_new();
     let catalog = Arc::new(catalog);
     leader.go_live(Arc::clone(&catalog)).await?;
+    leader.forget_abandoned(&abandoned).await;
     // What follows writes, and may have to wait for log that this releases.
     let settling = leader.clone();
     handle.spawn(async move { settling.settle(node).await }).detach();
@@ -170,6 +171,18 @@ impl LocalEngine {
         Ok(())
     }
 
+    /// Forgets partitions that a split was filling when the last life ended. Their rows serve nothing: what cannot be
+    /// written now is left to the next start.
+    async fn forget_abandoned(&self, abandoned: &[PartitionId]) {
+        if abandoned.is_empty() {
+            return;
+        }
+        tracing::info!(count = abandoned.len(), "splits that had not come to their end begin anew");
+        if let Err(error) = self.catalog_writer().forget_partitions(abandoned).await {
+            tracing::warn!(%error, "rows of partitions that nothing serves from stay until the next start");
+        }
+    }
+
     /// Settles what a crash has left half done, then lets everybody in.
     async fn begin_to_serve(&self, catalog: Arc<Catalog>) -> Result<(), Error> {
         // When every shard takes writes: what an earlier life left for indexes may be for any of them.
@@ -184,6 +197,7 @@ impl LocalEngine {
         self.on_every_shard(|shard| async move {
             shard.handle().spawn(shard.clone().trim_streams_forever()).detach();
             shard.handle().spawn(shard.clone().expire_items_forever()).detach();
+            shard.handle().spawn(shard.clone().split_partitions_forever()).detach();
             Ok(())
         })
         .await?;

@@ -8,7 +8,7 @@ use basalt_storage::{EntryIndex, HybridTime, Partition, Stop, View};
 
 use super::LocalEngine;
 use crate::{
-    catalog::{Catalog, StreamDescription, Table, TablePartition},
+    catalog::{Catalog, ClosedPartition, StreamDescription, StreamPartition, Table, TablePartition},
     error::{Error, ValidationError},
     operation::{
         DESCRIBE_STREAM_SHARDS_MAX, DescribeStream, DescribeStreamOutput, GET_RECORDS_MAX, GetRecords,
@@ -44,9 +44,9 @@ impl LocalEngine {
         let has_more = places.len() > limit;
         places.truncate(limit);
         let last_evaluated_shard = places.last().map(|(id, _)| *id).filter(|_| has_more);
-        let telling = places.into_iter().map(|(id, partition)| {
+        let telling = places.into_iter().map(|(id, place)| {
             let name = request.stream.clone();
-            self.run_on(self.owner(partition), move |owner| async move {
+            self.run_on(self.owner(place.partition), move |owner| async move {
                 owner.describe_shard_here(&name, id).await
             })
         });
@@ -65,14 +65,14 @@ impl LocalEngine {
     /// Begins to read a stream shard.
     pub async fn get_shard_iterator(&self, request: GetShardIterator) -> Result<ShardIterator, Error> {
         let known = self.known_stream(&request.stream)?;
-        let owner = self.owner(known.partition_of_shard(request.shard)?);
+        let owner = self.owner(known.place_of_shard(request.shard)?.partition);
         self.run_on(owner, move |owner| async move { owner.get_shard_iterator_here(&request).await }).await
     }
 
     /// Reads records of a stream shard.
     pub async fn get_records(&self, request: GetRecords) -> Result<GetRecordsOutput, Error> {
         let known = self.known_stream(&request.stream)?;
-        let owner = self.owner(known.partition_of_iterator(&request.iterator)?);
+        let owner = self.owner(known.place_of_iterator(&request.iterator)?.partition);
         self.run_on(owner, move |owner| async move { owner.get_records_here(&request).await }).await
     }
 
@@ -86,37 +86,40 @@ impl LocalEngine {
     async fn describe_shard_here(&self, name: &StreamName, id: StreamShardId) -> Result<StreamShard, Error> {
         let known = self.known_stream(name)?;
         let number = known.stream.number;
-        let ends = self.read_stream(&known, id, |view| {
+        let place = known.place_of_shard(id)?;
+        let ends = self.read_stream(&known, place, |view| {
             let (oldest, newest) = (horizon(number, view)?, last_position(number, view)?);
             Ok(oldest.and_then(|oldest| Ok((oldest, newest?))).map_err(Error::from))
         });
         let (oldest, newest) = ends.await?.unwrap_or_default();
         let starting = oldest.unwrap_or(StreamPosition::START);
-        let ending = (!known.stream.is_enabled()).then(|| newest.unwrap_or(starting));
+        let ending = known.takes_no_more(place).then(|| newest.unwrap_or(starting));
+        let parent = known.table.parent_in_stream(place.partition, number);
+        let base = place.partition.lineage.sequence_base;
         Ok(StreamShard {
             id,
-            // Partitions are not split yet.
-            parent: None,
-            starting: SequenceNumber::of(starting),
-            ending: ending.map(SequenceNumber::of),
+            parent: parent.map(|parent| StreamShardId::new(known.stream.label(), parent)),
+            starting: SequenceNumber::of(starting, base),
+            ending: ending.map(|ending| SequenceNumber::of(ending, base)),
         })
     }
 
     async fn get_shard_iterator_here(&self, request: &GetShardIterator) -> Result<ShardIterator, Error> {
         let known = self.known_stream(&request.stream)?;
-        let partition = known.partition_of_shard(request.shard)?.id;
+        let place = known.place_of_shard(request.shard)?;
+        let (partition, base) = (place.partition.id, place.partition.lineage.sequence_base);
         let (number, start) = (known.stream.number, request.start);
         let committed = self.store().partition(partition).map(|partition| partition.stats().committed);
         let committed = committed.unwrap_or_default();
-        let position = self.read_stream(&known, request.shard, |view| {
+        let position = self.read_stream(&known, place, |view| {
             Ok(match horizon(number, view)? {
-                Ok(oldest) => start_position(number, start, oldest, committed, view)?,
+                Ok(oldest) => start_position(number, base, start, oldest, committed, view)?,
                 Err(reason) => Err(reason.into()),
             })
         });
         let position = match position.await? {
             Some(position) => position,
-            None => start_of_nothing(start)?,
+            None => start_of_nothing(base, start)?,
         };
         let now = self.handle().unix_time();
         Ok(ShardIterator::new(&known.table, &known.stream, partition, position, now))
@@ -125,32 +128,32 @@ impl LocalEngine {
     async fn get_records_here(&self, request: &GetRecords) -> Result<GetRecordsOutput, Error> {
         let known = self.known_stream(&request.stream)?;
         let (iterator, now) = (&request.iterator, self.handle().unix_time());
-        let partition = known.partition_of_iterator(iterator)?.id;
+        let place = known.place_of_iterator(iterator)?;
         if iterator.is_expired(now) {
             return Err(Error::IteratorExpired);
         }
         let KnownStream { table, stream } = &known;
         let limit = request.limit.unwrap_or(GET_RECORDS_MAX).min(GET_RECORDS_MAX) as usize;
-        let mut page = RecordPage::from(iterator.position(), table, stream, partition, limit);
-        let id = StreamShardId::new(stream.label(), partition);
-        self.read_stream(&known, id, |view| page.read(view)).await?;
-        let is_drained = !stream.is_enabled() && !page.is_full();
-        let next = (!is_drained).then(|| ShardIterator::new(table, stream, partition, page.next, now));
+        let mut page = RecordPage::from(iterator.position(), table, stream, place.partition, limit);
+        self.read_stream(&known, place, |view| page.read(view)).await?;
+        let is_drained = known.takes_no_more(place) && !page.is_full();
+        let id = place.partition.id;
+        let next = (!is_drained).then(|| ShardIterator::new(table, stream, id, page.next, now));
         Ok(GetRecordsOutput { records: page.records, view_type: stream.view_type, next })
     }
 
     /// Runs `read` on the partition of a shard; `None` if nothing was ever written to it.
     ///
-    /// Of a disabled stream the newest state is read, and waited for: its last records may not be durable yet, and
-    /// who is told that there are no more must have got them.
+    /// Where no more records come the newest state is read, and waited for: the last ones may not be durable yet, and who
+    /// is told that there are no more must have got them.
     async fn read_stream<T>(
         &self,
         known: &KnownStream,
-        shard: StreamShardId,
+        place: StreamPartition<'_>,
         mut read: impl FnMut(&View<'_>) -> Result<Result<T, Error>, Stop>,
     ) -> Result<Option<T>, Error> {
-        let Some(partition) = self.store().partition(shard.partition()) else { return Ok(None) };
-        if known.stream.is_enabled() {
+        let Some(partition) = self.store().partition(place.partition.id) else { return Ok(None) };
+        if !known.takes_no_more(place) {
             return partition.read(read).await?.map(Some);
         }
         let (outcome, commit) = partition.write(|view, _nothing| read(view)).await?;
@@ -160,21 +163,26 @@ impl LocalEngine {
 }
 
 impl KnownStream {
-    fn partition_of_shard(&self, shard: StreamShardId) -> Result<&TablePartition, Error> {
+    /// Whether a shard of the stream takes no more records.
+    fn takes_no_more(&self, place: StreamPartition<'_>) -> bool {
+        place.is_closed || !self.stream.is_enabled()
+    }
+
+    fn place_of_shard(&self, shard: StreamShardId) -> Result<StreamPartition<'_>, Error> {
         let label = self.stream.label();
-        let partition = self.table.partitions.iter().find(|partition| {
-            partition.id == shard.partition() && StreamShardId::new(label, partition.id) == shard
-        });
-        partition.ok_or_else(|| Error::StreamShardNotFound {
+        let mut places = self.table.partitions_of_stream(self.stream.number);
+        let place = places.find(|place| StreamShardId::new(label, place.partition) == shard);
+        place.ok_or_else(|| Error::StreamShardNotFound {
             table_name: self.table.name.to_string(),
             label,
             shard,
         })
     }
 
-    fn partition_of_iterator(&self, iterator: &ShardIterator) -> Result<&TablePartition, Error> {
-        let partition = self.table.partitions.iter().find(|partition| partition.id == iterator.partition());
-        partition
+    fn place_of_iterator(&self, iterator: &ShardIterator) -> Result<StreamPartition<'_>, Error> {
+        let mut places = self.table.partitions_of_stream(self.stream.number);
+        places
+            .find(|place| place.partition.id == iterator.partition())
             .filter(|_| iterator.is_of(&self.table, &self.stream))
             .ok_or_else(|| ValidationError::ShardIterator.into())
     }
@@ -183,16 +191,19 @@ impl KnownStream {
 /// Where a reader begins, given what is left of the stream.
 fn start_position(
     stream_number: u32,
+    sequence_base: u64,
     start: IteratorStart,
     oldest: Option<StreamPosition>,
     committed: EntryIndex,
     view: &View<'_>,
 ) -> Result<Result<StreamPosition, Error>, Stop> {
     let oldest = oldest.unwrap_or(StreamPosition::START);
-    let known = |number: SequenceNumber| match number.position() {
-        trimmed if trimmed < oldest => Err(Error::StreamTrimmed),
-        unknown if unknown.entry_index > committed.get() => Err(ValidationError::SequenceNumber.into()),
-        position => Ok(position),
+    let known = |number: SequenceNumber| match number.position(sequence_base) {
+        // Of a forebear.
+        None => Err(ValidationError::SequenceNumber.into()),
+        Some(trimmed) if trimmed < oldest => Err(Error::StreamTrimmed),
+        Some(unknown) if unknown.entry_index > committed.get() => Err(ValidationError::SequenceNumber.into()),
+        Some(position) => Ok(position),
     };
     Ok(match start {
         IteratorStart::TrimHorizon => Ok(oldest),
@@ -207,10 +218,10 @@ fn start_position(
 }
 
 /// Where a reader of a partition begins to which nothing was ever written.
-fn start_of_nothing(start: IteratorStart) -> Result<StreamPosition, Error> {
+fn start_of_nothing(sequence_base: u64, start: IteratorStart) -> Result<StreamPosition, Error> {
     match start {
         IteratorStart::AtSequenceNumber(number) | IteratorStart::AfterSequenceNumber(number)
-            if number.position() != StreamPosition::START =>
+            if number.position(sequence_base) != Some(StreamPosition::START) =>
         {
             Err(ValidationError::SequenceNumber.into())
         }
@@ -223,13 +234,15 @@ fn shard_places<'a>(
     table: &'a Table,
     stream: &StreamDescription,
     request: &DescribeStream,
-) -> Vec<(StreamShardId, &'a TablePartition)> {
-    if request.children_of.is_some() {
-        // Partitions are not split yet: no shard is another's child.
-        return Vec::new();
-    }
-    let shards = table.partitions.iter();
-    let shards = shards.map(|partition| (StreamShardId::new(stream.label(), partition.id), partition));
+) -> Vec<(StreamShardId, StreamPartition<'a>)> {
+    let label = stream.label();
+    let is_child = |place: &StreamPartition<'_>, of: StreamShardId| {
+        let parent = table.parent_in_stream(place.partition, stream.number);
+        parent.is_some_and(|parent| StreamShardId::new(label, parent) == of)
+    };
+    let shards = table.partitions_of_stream(stream.number);
+    let shards = shards.filter(|place| request.children_of.is_none_or(|parent| is_child(place, parent)));
+    let shards = shards.map(|place| (StreamShardId::new(label, place.partition), place));
     let mut shards: Vec<_> = shards.filter(|(id, _)| Some(*id) > request.exclusive_start_shard).collect();
     shards.sort_by_key(|(id, _)| *id);
     shards
@@ -280,12 +293,17 @@ impl LocalEngine {
                     tell(self.forget_stream(table, stream).await, &table.name)?;
                 }
             }
+            if self.shard() == super::CATALOG_SHARD {
+                for closed in table.closed.iter().filter(|closed| self.has_nothing_left(table, closed)) {
+                    tell(self.forget_closed(table, closed.partition.id).await, &table.name)?;
+                }
+            }
         }
         Ok(())
     }
 
     async fn trim_stream(&self, table: &Table, stream: &StreamDescription) -> Result<(), Error> {
-        for partition in self.own_partitions(table) {
+        for partition in self.own_stream_partitions(table) {
             loop {
                 let now = self.handle().unix_time();
                 let (trimmed, commit) =
@@ -307,6 +325,15 @@ impl LocalEngine {
         Duration::from_micros(age) > RETENTION
     }
 
+    /// Whether a partition was split for so long that none of its records can be read any more, or its streams are gone.
+    fn has_nothing_left(&self, table: &Table, closed: &ClosedPartition) -> bool {
+        let now = self.handle().unix_time().as_micros();
+        let is_old = Duration::from_micros(now.saturating_sub(closed.closed_unix_us)) > RETENTION;
+        let first = closed.partition.lineage.first_stream;
+        let has_stream = |stream: &StreamDescription| (first..=closed.last_stream).contains(&stream.number);
+        is_old || !table.streams.iter().any(has_stream)
+    }
+
     /// Removes what is left of a stream from every partition, then from the catalog: in this order, so that a crash
     /// leaves nothing behind that no stream names.
     async fn forget_stream(&self, table: &Arc<Table>, stream: &StreamDescription) -> Result<(), Error> {
@@ -323,7 +350,7 @@ impl LocalEngine {
     }
 
     async fn remove_stream(&self, table: &Table, stream_number: u32) -> Result<(), Error> {
-        for partition in self.own_partitions(table) {
+        for partition in self.own_stream_partitions(table) {
             loop {
                 let (removed, commit) =
                     partition.write(|view, batch| remove_records(stream_number, view, batch)).await?;
@@ -337,9 +364,18 @@ impl LocalEngine {
         Ok(())
     }
 
-    /// The partitions of a table that this shard owns and that were ever written to.
+    /// The partitions of a table that serve, that this shard owns and that were ever written to.
     pub(super) fn own_partitions(&self, table: &Table) -> Vec<Partition> {
-        let own = table.partitions.iter().filter(|partition| self.owner(partition) == self.shard());
+        self.open_here(table.partitions.iter())
+    }
+
+    /// As [`LocalEngine::own_partitions`], and closed ones, whose stream records can be read.
+    fn own_stream_partitions(&self, table: &Table) -> Vec<Partition> {
+        self.open_here(table.partitions.iter().chain(table.closed.iter().map(|closed| &closed.partition)))
+    }
+
+    fn open_here<'a>(&self, partitions: impl Iterator<Item = &'a TablePartition>) -> Vec<Partition> {
+        let own = partitions.filter(|partition| self.owner(partition) == self.shard());
         own.filter_map(|partition| self.store().partition(partition.id)).collect()
     }
 }

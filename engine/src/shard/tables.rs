@@ -61,7 +61,7 @@ impl LocalEngine {
 
     /// Runs a change of the catalog as a task of its own: once begun it must come to its end, whether or not anybody
     /// still waits, or shards would not learn of a durable change.
-    pub(super) async fn on_catalog_shard<T, W, F>(&self, change: W) -> Result<T, Error>
+    pub(crate) async fn on_catalog_shard<T, W, F>(&self, change: W) -> Result<T, Error>
     where
         T: Send + 'static,
         W: FnOnce(LocalEngine) -> F + Send + 'static,
@@ -229,7 +229,7 @@ impl LocalEngine {
     }
 
     async fn describe(&self, table: &Table, status: TableStatus) -> Result<TableDescription, Error> {
-        let numbers_and_ids = table.all_partitions().map(|(number, partition)| (number, partition.id));
+        let numbers_and_ids = table.serving_partitions().map(|(number, partition)| (number, partition.id));
         let numbers_and_ids: Arc<[(u64, PartitionId)]> = numbers_and_ids.collect();
         let counting = self.on_every_shard(move |shard| {
             let numbers_and_ids = Arc::clone(&numbers_and_ids);

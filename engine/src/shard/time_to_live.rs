@@ -184,6 +184,10 @@ impl LocalEngine {
         view: &View<'_>,
         batch: &mut WriteBatch,
     ) -> Result<Result<Expired, Error>, Stop> {
+        if self.check_writable(partition).is_err() {
+            // Its children have the same rows.
+            return Ok(Ok((None, Parcel::empty())));
+        }
         let Ok(table) = self.current(known) else { return Ok(Ok((None, Parcel::empty()))) };
         let Some(setting) = table.time_to_live.as_ref().filter(|_| is_expiring(&table)) else {
             return Ok(Ok((None, Parcel::empty())));

@@ -9,11 +9,11 @@ use basalt_format::{
     },
 };
 use basalt_model::EncodedItem;
-use basalt_storage::{Direction, EntryIndex, HybridTime, KeyRange, PartitionId, Row, Stop, View};
+use basalt_storage::{Direction, EntryIndex, HybridTime, KeyRange, Row, Stop, View};
 
 use super::SequenceNumber;
 use crate::{
-    catalog::{StreamDescription, Table},
+    catalog::{StreamDescription, Table, TablePartition},
     derive::Cause,
     error::Error,
     operation::{ItemEvent, StreamRecord},
@@ -26,6 +26,7 @@ const PAGE_BYTES: u64 = 1 << 20;
 #[derive(Debug)]
 pub(crate) struct RecordPage {
     stream_number: u32,
+    sequence_base: u64,
     /// What events of this shard have in common, and no other's have.
     identity: Vec<u8>,
     pub(crate) records: Vec<StreamRecord>,
@@ -50,13 +51,14 @@ impl RecordPage {
         position: StreamPosition,
         table: &Table,
         stream: &StreamDescription,
-        partition: PartitionId,
+        partition: &TablePartition,
         records_max: usize,
     ) -> Self {
-        let (number, partition) = (stream.number.to_le_bytes(), partition.get().to_le_bytes());
+        let (number, id) = (stream.number.to_le_bytes(), partition.id.get().to_le_bytes());
         Self {
             stream_number: stream.number,
-            identity: [&table.id.to_bytes()[..], &number, &partition].concat(),
+            sequence_base: partition.lineage.sequence_base,
+            identity: [&table.id.to_bytes()[..], &number, &id].concat(),
             records: Vec::new(),
             bytes: 0,
             is_full: false,
@@ -146,7 +148,7 @@ impl RecordPage {
                 StreamCause::Client => Cause::Client,
                 StreamCause::TimeToLive => Cause::TimeToLive,
             },
-            sequence_number: SequenceNumber::of(position),
+            sequence_number: SequenceNumber::of(position, self.sequence_base),
             created_unix_us: written.get(),
             size_bytes: size_bytes as u64,
             keys,

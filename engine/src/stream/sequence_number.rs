@@ -9,7 +9,7 @@ const LEADING_DIGIT: char = '1';
 const ENTRY_INDEX_DIGITS: usize = 20;
 const CHANGE_DIGITS: usize = 5;
 
-/// The place of a record in its stream shard.
+/// The place of a record in its stream shard; those of a shard's children are greater.
 ///
 /// Reads and prints as 26 digits: greater ones, as numbers and as texts, are of later changes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -27,12 +27,16 @@ impl SequenceNumber {
         Some(Self(position))
     }
 
-    pub(crate) fn of(position: StreamPosition) -> Self {
-        Self(position)
+    /// The number of a place in a partition whose sequence numbers are so much above its entries' indexes.
+    pub(crate) fn of(position: StreamPosition, sequence_base: u64) -> Self {
+        let entry_index = position.entry_index.saturating_add(sequence_base);
+        Self(StreamPosition { entry_index, ..position })
     }
 
-    pub(crate) fn position(self) -> StreamPosition {
-        self.0
+    /// The place in such a partition; `None` if the number is of one of its forebears.
+    pub(crate) fn position(self, sequence_base: u64) -> Option<StreamPosition> {
+        let entry_index = self.0.entry_index.checked_sub(sequence_base)?;
+        Some(StreamPosition { entry_index, ..self.0 })
     }
 }
 
@@ -50,7 +54,17 @@ mod tests {
     use super::*;
 
     fn number((entry_index, change): (u64, u16)) -> SequenceNumber {
-        SequenceNumber::of(StreamPosition { entry_index, change })
+        SequenceNumber::of(StreamPosition { entry_index, change }, 0)
+    }
+
+    #[test]
+    fn a_child_counts_on_from_its_parent() {
+        let last_of_parent = SequenceNumber::of(StreamPosition { entry_index: 70, change: 3 }, 30);
+        let first = StreamPosition { entry_index: 1, change: 0 };
+        let first_of_child = SequenceNumber::of(first, 100);
+        assert!(first_of_child > last_of_parent);
+        assert_eq!(first_of_child.position(100), Some(first));
+        assert_eq!(SequenceNumber::of(first, 30).position(100), None);
     }
 
     proptest! {

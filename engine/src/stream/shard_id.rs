@@ -2,9 +2,8 @@
 
 use std::fmt;
 
-use basalt_storage::PartitionId;
-
 use super::StreamLabel;
+use crate::catalog::TablePartition;
 
 const PREFIX: &str = "shardId-";
 const TIME_DIGITS: usize = 20;
@@ -13,7 +12,8 @@ const PARTITION_DIGITS: usize = 16;
 /// The name of a stream shard: the partition whose changes it tells, as of one stream.
 ///
 /// Reads and prints as `shardId-`, twenty digits of milliseconds since 1970, a dash and sixteen hexadecimal digits:
-/// consumers read the time of a shard's making from its name, as from DynamoDB's.
+/// consumers read the time of a shard's making from its name, as from DynamoDB's. Children's names follow their
+/// parents'.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct StreamShardId {
     created_unix_ms: u64,
@@ -21,12 +21,9 @@ pub struct StreamShardId {
 }
 
 impl StreamShardId {
-    pub(crate) fn new(stream: StreamLabel, partition: PartitionId) -> Self {
-        Self { created_unix_ms: stream.unix_ms(), partition: partition.get() }
-    }
-
-    pub(crate) fn partition(self) -> PartitionId {
-        PartitionId::new(self.partition)
+    pub(crate) fn new(stream: StreamLabel, partition: &TablePartition) -> Self {
+        let opened_unix_ms = partition.lineage.opened_unix_us / 1000;
+        Self { created_unix_ms: stream.unix_ms().max(opened_unix_ms), partition: partition.id.get() }
     }
 
     /// Reads a name; `None` if the text is none.
@@ -47,11 +44,14 @@ impl fmt::Display for StreamShardId {
 
 #[cfg(test)]
 mod tests {
+    use basalt_storage::PartitionId;
+
     use super::*;
 
     #[test]
     fn names_are_as_long_as_clients_want_and_read_back() {
-        let id = StreamShardId::new(StreamLabel::of_time(1_700_000_000_123_456), PartitionId::new(0x2f));
+        let partition = TablePartition::new(PartitionId::new(0x2f), (0, u64::MAX));
+        let id = StreamShardId::new(StreamLabel::of_time(1_700_000_000_123_456), &partition);
         assert_eq!(id.to_string(), "shardId-00000001700000000123-000000000000002f");
         assert!((28..=65).contains(&id.to_string().len()));
         assert_eq!(StreamShardId::parse(&id.to_string()), Some(id));

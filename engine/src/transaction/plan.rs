@@ -4,10 +4,9 @@
 //! value fails the whole request; any other fault of a key is the reason for a cancellation, and only the first one is
 //! told.
 
-use std::{borrow::Cow, collections::BTreeSet};
+use std::{borrow::Cow, collections::BTreeSet, sync::Arc};
 
 use basalt_model::{Consistency, ItemRef, KeyError};
-use basalt_storage::PartitionId;
 
 use super::{
     ConditionCheck, TRANSACT_ACTIONS_MAX, TRANSACT_REQUEST_BYTES_MAX, TransactAction, TransactGet,
@@ -20,10 +19,11 @@ use crate::{
     place::ItemPlace,
 };
 
-/// A transaction whose items are placed.
+/// A transaction whose items are placed. Cheap to clone: what meets a partition that has moved is tried again.
+#[derive(Clone)]
 pub(crate) struct TransactWritePlan {
     /// In the order of the request, at least one.
-    pub(crate) actions: Vec<PlannedAction>,
+    pub(crate) actions: Vec<Arc<PlannedAction>>,
     pub(crate) token: Option<TransactToken>,
 }
 
@@ -69,6 +69,7 @@ impl TransactWrite {
         let planned = planned.map(|(at, action)| Ok(PlannedAction { at, plan: action.plan(catalog)? }));
         let actions = or_first_reason(planned.collect())?;
         check_distinct(actions.iter().map(PlannedAction::place))?;
+        let actions = actions.into_iter().map(Arc::new).collect();
         Ok(TransactWritePlan { actions, token: self.token })
     }
 }
@@ -87,7 +88,7 @@ impl TransactWritePlan {
 }
 
 impl TransactGet {
-    pub(crate) fn plan(self, catalog: &Catalog) -> Result<Vec<PlannedRead>, Error> {
+    pub(crate) fn plan(self, catalog: &Catalog) -> Result<Vec<Arc<PlannedRead>>, Error> {
         check_count(self.reads.len())?;
         self.reads.iter().try_for_each(|read| catalog.expect(&read.table_name).map(drop))?;
         let planned = self.reads.into_iter().enumerate().map(|(at, read)| {
@@ -96,7 +97,7 @@ impl TransactGet {
         });
         let reads = or_first_reason(planned.collect())?;
         check_distinct(reads.iter().map(|read| &read.plan.place))?;
-        Ok(reads)
+        Ok(reads.into_iter().map(Arc::new).collect())
     }
 }
 
@@ -189,9 +190,9 @@ fn or_first_reason<T>(planned: Vec<Result<T, Error>>) -> Result<Vec<T>, Error> {
 }
 
 fn check_distinct<'a>(places: impl Iterator<Item = &'a ItemPlace>) -> Result<(), ValidationError> {
-    let mut seen: BTreeSet<(PartitionId, &[u8])> = BTreeSet::new();
+    let mut seen: BTreeSet<(u64, &[u8])> = BTreeSet::new();
     for place in places {
-        if !seen.insert((place.partition().id, place.key.as_bytes())) {
+        if !seen.insert((place.table.number, place.key.as_bytes())) {
             return Err(ValidationError::DuplicateTransactItems);
         }
     }

@@ -12,6 +12,12 @@ pub const PARTITION_ROW_LAYOUT: &[Field] = &[
     Field::new(17, 8, "hash_last"),
     Field::new(25, 1, "state"),
     Field::new(26, 16, "file_uuid"),
+    Field::new(42, 8, "parent"),
+    Field::new(50, 8, "opened_unix_us"),
+    Field::new(58, 8, "closed_unix_us"),
+    Field::new(66, 8, "sequence_base"),
+    Field::new(74, 4, "first_stream"),
+    Field::new(78, 4, "last_stream"),
 ];
 
 /// What a partition is there for.
@@ -21,12 +27,16 @@ pub enum PartitionState {
     Open,
     /// Its children serve its range; its stream records can still be read.
     Closed,
+    /// A part of a partition that is being split is being copied into it. A start drops it.
+    Filling,
 }
 
-const STATES: [(PartitionState, u8); 2] = [(PartitionState::Open, 1), (PartitionState::Closed, 2)];
+const STATES: [(PartitionState, u8); 3] =
+    [(PartitionState::Open, 1), (PartitionState::Closed, 2), (PartitionState::Filling, 3)];
 
 /// The states as the specification lists them.
-pub const PARTITION_STATES: &[Constant] = &[Constant::new("Open", 1), Constant::new("Closed", 2)];
+pub const PARTITION_STATES: &[Constant] =
+    &[Constant::new("Open", 1), Constant::new("Closed", 2), Constant::new("Filling", 3)];
 
 /// One partition of a table or index.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -41,6 +51,18 @@ pub struct PartitionRow {
     pub state: PartitionState,
     /// Its file, once it has had a checkpoint; without that file the partition is lost. Never all zeros.
     pub file_uuid: Option<[u8; 16]>,
+    /// The partition whose stream shard its own goes on; `None`: its stream shards have no parents.
+    pub parent: Option<u64>,
+    /// When it was opened by a split, in microseconds since 1970; 0: it was made with its table or index.
+    pub opened_unix_us: u64,
+    /// When it was closed by a split; `None` unless it is closed.
+    pub closed_unix_us: Option<u64>,
+    /// What the sequence numbers of its stream records are above the indexes of their entries.
+    pub sequence_base: u64,
+    /// The least number of a stream that it can have records of.
+    pub first_stream: u32,
+    /// The greatest such number, of a closed partition; else 0.
+    pub last_stream: u32,
 }
 
 impl PartitionRow {
@@ -52,6 +74,12 @@ impl PartitionRow {
         row.put_u64(self.hash_last);
         row.put_u8(byte_of(&STATES, self.state));
         row.put_bytes(&self.file_uuid.unwrap_or_default());
+        row.put_u64(self.parent.unwrap_or(0));
+        row.put_u64(self.opened_unix_us);
+        row.put_u64(self.closed_unix_us.unwrap_or(0));
+        row.put_u64(self.sequence_base);
+        row.put_u32(self.first_stream);
+        row.put_u32(self.last_stream);
         row
     }
 
@@ -64,6 +92,12 @@ impl PartitionRow {
             hash_last: reader.u64()?,
             state: enumerated("state of a partition", &STATES, reader.u8()?)?,
             file_uuid: Some(reader.array()?).filter(|uuid| *uuid != [0; 16]),
+            parent: Some(reader.u64()?).filter(|parent| *parent != 0),
+            opened_unix_us: reader.u64()?,
+            closed_unix_us: Some(reader.u64()?).filter(|time| *time != 0),
+            sequence_base: reader.u64()?,
+            first_stream: reader.u32()?,
+            last_stream: reader.u32()?,
         };
         reader.finish()?;
         if decoded.hash_first > decoded.hash_last {
@@ -74,6 +108,25 @@ impl PartitionRow {
                 maximum: u64::MAX,
             });
         }
+        decoded.check_closing()?;
         Ok(decoded)
+    }
+
+    /// A closed partition says since when, and which streams it has records of; no other does.
+    fn check_closing(&self) -> Result<(), DecodeError> {
+        let is_closed = self.state == PartitionState::Closed;
+        let says_nothing = self.closed_unix_us.is_none() && self.last_stream == 0;
+        let is_sound = if is_closed {
+            self.closed_unix_us.is_some() && self.last_stream >= self.first_stream.max(1)
+        } else {
+            says_nothing
+        };
+        if is_sound {
+            return Ok(());
+        }
+        Err(DecodeError::NotCanonical {
+            what: "partition row",
+            rule: "a closed partition, and no other, has a time of closing and a last stream not below its first",
+        })
     }
 }

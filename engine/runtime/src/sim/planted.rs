@@ -82,6 +82,10 @@ planted_bugs! {
     LeaveOutOutboxRows,
     /// An index partition notes what it receives in an entry of its own, before the one that takes the changes.
     NoteReceivedApart,
+    /// A split opens the children without the last changes of their parent.
+    SkipLastCatchUp,
+    /// A partition that was split goes on answering reads.
+    ReadSplitParent,
     /// A superblock that names a newer applied index than the log holds durably is written.
     CheckpointAheadOfLog,
 }

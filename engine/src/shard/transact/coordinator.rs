@@ -6,7 +6,7 @@
 //! 3. every shard commits, all at once; then the client is answered, so that a read straight after sees everything;
 //! 4. the decision is removed: no prepared row can come back.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, sync::Arc};
 
 use basalt_format::transaction::{DecisionKey, DecisionRow, TokenRow, TransactionId};
 use basalt_model::{CapacityUnits, Consistency};
@@ -27,6 +27,8 @@ use crate::{
         TransactWriteOutput, TransactWritePlan,
     },
 };
+
+type ActionsByShard = BTreeMap<ShardIndex, Vec<Arc<PlannedAction>>>;
 
 /// What came of a transaction that was committed.
 struct Committed {
@@ -51,15 +53,22 @@ impl From<Error> for Unanswered {
 impl LocalEngine {
     /// Changes several items, all of them or none.
     pub async fn transact_write(&self, request: TransactWrite) -> Result<TransactWriteOutput, Error> {
-        let catalog = self.catalog();
-        let plan = request.plan(&catalog)?;
-        let home = self.owner(plan.first().partition());
-        // Always a task of its own: a transaction that has begun is not given up in the middle.
-        let coordinating = self.shards().run(home, move |local| {
-            local.adopt(catalog);
-            async move { local.coordinate(plan).await }
-        });
-        coordinating.await
+        let plan = request.plan(&self.catalog())?;
+        loop {
+            let (home, catalog, attempt) = (self.owner_of_place(plan.first())?, self.catalog(), plan.clone());
+            // Always a task of its own: a transaction that has begun is not given up in the middle.
+            let coordinating = self.shards().run(home, move |local| {
+                local.adopt(catalog);
+                async move { local.coordinate(attempt).await }
+            });
+            match coordinating.await {
+                // Nothing was done: its items are sought anew.
+                Err(Error::PartitionMoved { catalog_version }) => {
+                    self.until_catalog_version(catalog_version).await;
+                }
+                outcome => return outcome,
+            }
+        }
     }
 
     /// Runs a transaction whose first item is this shard's, at most once for a token.
@@ -125,34 +134,38 @@ impl LocalEngine {
     ) -> Result<Committed, Unanswered> {
         let count = plan.actions.len();
         let tables = plan.tables();
-        let by_shard = self.by_shard(plan.actions);
+        let by_shard = self.by_shard(&plan.actions)?;
         if by_shard.len() == 1 {
+            // Also if it is another shard by now, where it is to be coordinated.
             let actions = by_shard.into_values().flatten().collect();
             let (evaluation, token) = self.transact_here(actions, token).await?;
             return Ok(Committed { reports: all_or_error(count, [Ok(evaluation)])?, token });
         }
         sometimes!("transaction over several shards");
         let _running = self.transactions().pauses.begin(tables).await;
+        // Again: a split may have been what it waited for.
+        let by_shard = self.by_shard(&plan.actions)?;
         self.transact_over_shards(count, by_shard, token).await
     }
 
-    fn by_shard(&self, actions: Vec<PlannedAction>) -> BTreeMap<ShardIndex, Vec<PlannedAction>> {
-        let mut by_shard: BTreeMap<_, Vec<PlannedAction>> = BTreeMap::new();
+    fn by_shard(&self, actions: &[Arc<PlannedAction>]) -> Result<ActionsByShard, Error> {
+        let mut by_shard = ActionsByShard::new();
         for action in actions {
-            by_shard.entry(self.owner(action.place().partition())).or_default().push(action);
+            by_shard.entry(self.owner_of_place(action.place())?).or_default().push(Arc::clone(action));
         }
-        by_shard
+        Ok(by_shard)
     }
 
     async fn transact_over_shards(
         &self,
         count: usize,
-        by_shard: BTreeMap<ShardIndex, Vec<PlannedAction>>,
+        by_shard: ActionsByShard,
         token: Option<TokenToKeep<'_>>,
     ) -> Result<Committed, Unanswered> {
         let transaction = self.new_transaction();
         let shards: Vec<ShardIndex> = by_shard.keys().copied().collect();
-        let first = by_shard[&self.shard()].first().expect("this is the shard of the first action");
+        let here = by_shard.get(&self.shard()).and_then(|here| here.first()).filter(|first| first.at == 0);
+        let Some(first) = here else { return Err(self.moved().into()) };
         let ledger = self.partition(&first.place().table, first.place().hash)?;
         let id = ledger.id();
         let preparing = by_shard.into_iter().map(|(shard, actions)| {

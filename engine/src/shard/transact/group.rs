@@ -1,8 +1,10 @@
 //! Evaluates the actions of a transaction on one shard, all against one state.
 
+use std::sync::Arc;
+
 use basalt_format::transaction::PreparedOutcome;
 use basalt_model::{CapacityUnits, ItemRef};
-use basalt_storage::{Partition, Stop, View, WriteBatch};
+use basalt_storage::{Partition, Stop, StorageError, View, WriteBatch};
 
 use crate::{
     derive::{Cause, EntryWork, EntryWriter, ItemChange, WriteReport},
@@ -20,7 +22,7 @@ pub(super) struct ActionGroup {
 }
 
 struct GroupedAction {
-    action: PlannedAction,
+    action: Arc<PlannedAction>,
     /// The partition's place in the group.
     partition: usize,
 }
@@ -55,15 +57,26 @@ struct Evaluated {
 }
 
 impl ActionGroup {
-    pub(super) fn new(local: &LocalEngine, actions: Vec<PlannedAction>) -> Result<Self, Error> {
+    /// The group of these actions, when all of their partitions can be written to.
+    pub(super) async fn new(local: &LocalEngine, actions: Vec<Arc<PlannedAction>>) -> Result<Self, Error> {
         let mut group = Self { partitions: Vec::new(), actions: Vec::with_capacity(actions.len()) };
         for action in actions {
             let place = action.place();
-            let partition = local.partition(&place.table, place.hash)?;
+            let partition = local.writable_partition(&place.table, place.hash).await?;
             let partition = group.place_of(partition);
             group.actions.push(GroupedAction { action, partition });
         }
         Ok(group)
+    }
+
+    /// An error of the group's evaluation: a partition that is gone while its table is not was split.
+    pub(super) fn error_of(&self, local: &LocalEngine, error: StorageError) -> Error {
+        let tables_stand =
+            self.actions.iter().all(|grouped| local.current(&grouped.action.place().table).is_ok());
+        match Error::from(error) {
+            Error::TableDropped if tables_stand => local.moved(),
+            other => other,
+        }
     }
 
     fn place_of(&mut self, partition: Partition) -> usize {

@@ -46,8 +46,15 @@ impl Transactions {
 }
 
 impl LocalEngine {
-    /// Refuses a write of an item that a transaction has prepared. To be asked inside of the write's evaluation.
+    /// Refuses a write of an item that a transaction has prepared, or whose partition takes none now. To be asked inside
+    /// of the write's evaluation.
     pub(crate) fn check_unlocked(&self, partition: PartitionId, key: &[u8]) -> Result<(), Error> {
+        self.check_writable(partition)?;
+        self.check_no_lock(partition, key)
+    }
+
+    /// Refuses what must not meet an item that a transaction has prepared.
+    fn check_no_lock(&self, partition: PartitionId, key: &[u8]) -> Result<(), Error> {
         match self.transactions().locks.borrow().holder(partition, key) {
             Some(_transaction) => Err(Error::TransactionConflict),
             None => Ok(()),
@@ -56,7 +63,7 @@ impl LocalEngine {
 
     /// Waits until no transaction over several shards runs on a table, and holds new ones back until
     /// [`LocalEngine::resume_transactions`]: a table that is dropped takes its ledgers with it.
-    pub(super) async fn pause_transactions(&self, table_number: u64) -> Result<(), Error> {
+    pub(crate) async fn pause_transactions(&self, table_number: u64) -> Result<(), Error> {
         let pausing = self.on_every_shard(move |shard| async move {
             shard.transactions().pauses.pause(table_number).await;
             Ok(())
@@ -65,7 +72,7 @@ impl LocalEngine {
     }
 
     /// Ends a pause on every shard.
-    pub(super) async fn resume_transactions(&self, table_number: u64) -> Result<(), Error> {
+    pub(crate) async fn resume_transactions(&self, table_number: u64) -> Result<(), Error> {
         let resuming = self.on_every_shard(move |shard| async move {
             shard.transactions().pauses.resume(table_number);
             Ok(())

@@ -1,6 +1,6 @@
 //! What one shard does of a transaction: all of it, or its part in three steps.
 
-use std::{rc::Rc, time::Duration};
+use std::{rc::Rc, sync::Arc, time::Duration};
 
 use basalt_format::transaction::{PreparedKey, PreparedOutcome, PreparedRow, TransactionId};
 use basalt_model::ItemRef;
@@ -34,10 +34,10 @@ impl LocalEngine {
     /// Runs a whole transaction, all of whose items are here: one evaluation, one frame.
     pub(super) async fn transact_here(
         &self,
-        actions: Vec<PlannedAction>,
+        actions: Vec<Arc<PlannedAction>>,
         token: Option<TokenToKeep<'_>>,
     ) -> Result<(Evaluation, Option<TokenPlace>), Error> {
-        let group = ActionGroup::new(self, actions)?;
+        let group = ActionGroup::new(self, actions).await?;
         self.outbox_room_of(&group.partitions).await?;
         let written = self.store().write_together(&group.partitions, |views, batches| {
             let evaluated = self.evaluate_group(&group, views, batches, |_, _, _| ())?;
@@ -46,7 +46,7 @@ impl LocalEngine {
                 (reports, self.pack_together(&group.partitions, works, batches), place)
             }))
         });
-        let (evaluated, commit) = written.await?;
+        let (evaluated, commit) = written.await.map_err(|error| group.error_of(self, error))?;
         let posted = evaluated.map(|(reports, parcels, place)| {
             (reports, self.post_together(&group.partitions, parcels, &commit), place)
         });
@@ -67,9 +67,9 @@ impl LocalEngine {
         &self,
         transaction: TransactionId,
         ledger: PartitionId,
-        actions: Vec<PlannedAction>,
+        actions: Vec<Arc<PlannedAction>>,
     ) -> Result<Evaluation, Error> {
-        let group = ActionGroup::new(self, actions)?;
+        let group = ActionGroup::new(self, actions).await?;
         // Once prepared it is not held back any more.
         self.outbox_room_of(&group.partitions).await?;
         let written = self.store().write_together(&group.partitions, |views, batches| {
@@ -92,7 +92,7 @@ impl LocalEngine {
                 Ok((work.reports, keys))
             }))
         });
-        let (evaluated, commit) = written.await?;
+        let (evaluated, commit) = written.await.map_err(|error| group.error_of(self, error))?;
         // In the same step as the evaluation: nobody else can have prepared these items.
         let evaluation = evaluated.map(|(reports, keys)| {
             for (place, key) in keys {
@@ -233,7 +233,7 @@ impl LocalEngine {
     }
 
     /// The table that a partition belongs to, as it is now; `None` if it is being dropped.
-    fn table_of(&self, partition: &Partition) -> Option<std::sync::Arc<Table>> {
+    fn table_of(&self, partition: &Partition) -> Option<Arc<Table>> {
         let number = partition.spec().table;
         self.catalog().tables().find(|table| table.number == number).cloned()
     }

@@ -8,7 +8,7 @@ use std::{collections::BTreeMap, sync::Arc};
 
 use basalt_format::key_encoding::TAG_ITEM;
 use basalt_runtime::{ShardIndex, join_all, sometimes};
-use basalt_storage::{HybridTime, Partition, View};
+use basalt_storage::{HybridTime, Partition, PartitionId, View};
 
 use crate::{
     catalog::Table,
@@ -22,7 +22,7 @@ use crate::{
 const LOOKS_MAX: u32 = 10;
 
 /// The reads of one shard.
-type Part = Arc<Vec<PlannedRead>>;
+type Part = Arc<[Arc<PlannedRead>]>;
 
 /// One item at one moment, by its place in the request.
 struct Look {
@@ -37,9 +37,15 @@ struct Seen {
     bytes: usize,
 }
 
-/// Tells whether an item may have changed between two looks.
+/// Tells whether an item may have changed between two looks. Times of different partitions are not compared.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Version {
+struct Version {
+    partition: PartitionId,
+    state: State,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum State {
     /// There, as it was written then.
     Present(HybridTime),
     /// Not there; an item of its partition was last deleted then.
@@ -52,7 +58,7 @@ impl LocalEngine {
         let reads = request.plan(&self.catalog())?;
         let tables: Vec<Arc<Table>> = reads.iter().map(|read| Arc::clone(&read.plan.place.table)).collect();
         self.admit_reads(&tables)?;
-        let output = self.read_together(reads).await?;
+        let output = self.read_together(&reads).await?;
         for (table, read) in tables.iter().zip(&output.reads) {
             self.charge_read(table, &read.capacity);
         }
@@ -67,14 +73,25 @@ impl LocalEngine {
         if reasons.is_empty() { Ok(()) } else { Err(Error::canceled(tables.len(), reasons)) }
     }
 
-    async fn read_together(&self, reads: Vec<PlannedRead>) -> Result<TransactGetOutput, Error> {
+    async fn read_together(&self, reads: &[Arc<PlannedRead>]) -> Result<TransactGetOutput, Error> {
+        loop {
+            match self.read_as_of_one_moment(reads).await {
+                Err(Error::PartitionMoved { catalog_version }) => {
+                    self.until_catalog_version(catalog_version).await;
+                }
+                outcome => return outcome,
+            }
+        }
+    }
+
+    async fn read_as_of_one_moment(&self, reads: &[Arc<PlannedRead>]) -> Result<TransactGetOutput, Error> {
         let count = reads.len();
-        let mut parts: BTreeMap<ShardIndex, Vec<PlannedRead>> = BTreeMap::new();
+        let mut parts: BTreeMap<ShardIndex, Vec<Arc<PlannedRead>>> = BTreeMap::new();
         for read in reads {
-            parts.entry(self.owner(read.plan.place.partition())).or_default().push(read);
+            parts.entry(self.owner_of_place(&read.plan.place)?).or_default().push(Arc::clone(read));
         }
         let parts: Vec<(ShardIndex, Part)> =
-            parts.into_iter().map(|(shard, reads)| (shard, Arc::new(reads))).collect();
+            parts.into_iter().map(|(shard, reads)| (shard, reads.into())).collect();
         let mut changed = Vec::new();
         for _attempt in 0..LOOKS_MAX {
             let seen = or_reasons(count, self.look_everywhere(&parts).await?)?;
@@ -105,11 +122,12 @@ impl LocalEngine {
     }
 
     /// Looks at this shard's items, all at one moment.
-    async fn look(&self, reads: &[PlannedRead]) -> Result<Vec<Look>, Error> {
+    async fn look(&self, reads: &[Arc<PlannedRead>]) -> Result<Vec<Look>, Error> {
         let mut partitions: Vec<Partition> = Vec::new();
         let mut places = Vec::with_capacity(reads.len());
         for read in reads {
-            let partition = self.partition(&read.plan.place.table, read.plan.place.hash)?;
+            let place = &read.plan.place;
+            let partition = self.readable_partition(&place.table, place.hash).await?;
             let known = partitions.iter().position(|known| known.id() == partition.id());
             places.push(known.unwrap_or(partitions.len()));
             if known.is_none() {
@@ -123,7 +141,11 @@ impl LocalEngine {
             });
             looks.collect()
         });
-        Ok(looking.await?)
+        let tables_stand = || reads.iter().all(|read| self.current(&read.plan.place.table).is_ok());
+        looking.await.map_err(|error| match Error::from(error) {
+            Error::TableDropped if tables_stand() => self.moved(),
+            other => other,
+        })
     }
 
     fn look_at(
@@ -133,14 +155,17 @@ impl LocalEngine {
         view: &View<'_>,
     ) -> Result<Result<Seen, Error>, basalt_storage::Stop> {
         let key = read.plan.place.key.as_bytes();
-        if let Err(conflict) = self.check_unlocked(partition.id(), key) {
+        let is_free =
+            self.check_readable(partition.id()).and_then(|()| self.check_no_lock(partition.id(), key));
+        if let Err(conflict) = is_free {
             return Ok(Err(conflict));
         }
         let row = view.get(key)?;
-        let version = match &row {
-            Some(row) => Version::Present(row.last_write),
-            None => Version::Absent(partition.last_delete(TAG_ITEM)),
+        let state = match &row {
+            Some(row) => State::Present(row.last_write),
+            None => State::Absent(partition.last_delete(TAG_ITEM)),
         };
+        let version = Version { partition: partition.id(), state };
         Ok(item_of(row)
             .and_then(|item| Ok(Seen { version, output: read.plan.answer(item)?, bytes: size_bytes(item)? })))
     }

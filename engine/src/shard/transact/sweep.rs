@@ -3,7 +3,7 @@
 use std::{ops::ControlFlow, time::Duration};
 
 use basalt_format::transaction::TokenKey;
-use basalt_storage::Partition;
+use basalt_storage::{Partition, PartitionId};
 
 use super::settle::walk;
 use crate::{error::Error, shard::LocalEngine, transaction::TOKEN_LIFETIME_US};
@@ -28,6 +28,11 @@ impl LocalEngine {
             }
         });
         sweeper.detach();
+    }
+
+    /// Sweeps a partition too that has got rows of tokens from another one.
+    pub(crate) fn sweep_tokens_of(&self, partition: PartitionId) {
+        self.transactions().token_partitions.borrow_mut().insert(partition);
     }
 
     async fn sweep_tokens(&self) -> Result<(), Error> {

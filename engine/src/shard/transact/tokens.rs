@@ -3,7 +3,7 @@
 
 use basalt_format::transaction::{TokenKey, TokenRow};
 use basalt_runtime::ShardIndex;
-use basalt_storage::{Partition, WriteBatch};
+use basalt_storage::{Partition, PartitionId, WriteBatch};
 
 use super::group::ActionReport;
 use crate::{
@@ -12,6 +12,14 @@ use crate::{
     shard::LocalEngine,
     transaction::{Claim, TokenHash, TokenPlace, TransactToken},
 };
+
+/// Where a token's row was looked for.
+enum Found {
+    /// It is here, or nowhere.
+    Row(Option<TokenRow>),
+    /// It is in another partition.
+    With(PartitionId),
+}
 
 /// A token whose row goes into the entry that commits its transaction.
 #[derive(Clone, Copy)]
@@ -71,13 +79,36 @@ impl LocalEngine {
         token: &TransactToken,
     ) -> Result<Option<TokenRow>, Error> {
         let key = TokenKey { unix_us: place.unix_us, space: token.space, token: &token.token }.encode();
-        self.run_on(owner_of(place.partition, self.shards().count()), move |owner| async move {
-            let Some(partition) = owner.store().partition(place.partition) else { return Ok(None) };
-            let row =
-                partition.read(|view| Ok(view.get(&key)?.map(|row| TokenRow::decode(row.value)))).await?;
-            Ok(row.transpose()?)
-        })
-        .await
+        let (mut partition, mut key) = (place.partition, key);
+        loop {
+            let owner = owner_of(partition, self.shards().count());
+            let reading = self.run_on(owner, move |owner| async move {
+                let outcome = owner.read_token_here(partition, &key).await;
+                Ok((outcome?, key))
+            });
+            let (found, back) = reading.await?;
+            match found {
+                Found::Row(row) => return Ok(row),
+                Found::With(heir) => (partition, key) = (heir, back),
+            }
+        }
+    }
+
+    /// Looks for a token's row in a partition of this shard, or says who has it since that was split.
+    async fn read_token_here(&self, partition: PartitionId, key: &[u8]) -> Result<Found, Error> {
+        // Before the partition: as long as there is no heir, it has all of its rows.
+        if let Some(heir) = self.catalog().heir_of(partition) {
+            return Ok(Found::With(heir));
+        }
+        let Some(partition) = self.store().partition(partition) else { return Ok(Found::Row(None)) };
+        let read = partition.read(|view| Ok(view.get(key)?.map(|row| TokenRow::decode(row.value))));
+        match read.await.map_err(Error::from) {
+            // It was split while a page was fetched, or its table is gone.
+            Err(Error::TableDropped) => {
+                Ok(self.catalog().heir_of(partition.id()).map_or(Found::Row(None), Found::With))
+            }
+            row => Ok(Found::Row(row?.transpose()?)),
+        }
     }
 
     async fn on_shard_of_token<T: Send + 'static>(

@@ -10,6 +10,7 @@
 
 mod batch;
 mod commit;
+mod noted_keys;
 mod state;
 pub(crate) mod together;
 
@@ -133,6 +134,41 @@ impl Partition {
                 Err(stop) => self.resume(stop, &mut pins).await?,
             }
         }
+    }
+
+    /// Begins to note the keys of what entries change behind a copy of the rows, which has passed nothing yet.
+    pub fn begin_noting(&self) {
+        self.state.set_noting(true);
+    }
+
+    /// The copy has passed the keys up to this one. To be told in the poll in which they were read.
+    pub fn note_through(&self, key: Vec<u8>) {
+        self.state.with_noted(|noted| noted.pass(key));
+    }
+
+    /// How many keys are noted.
+    pub fn noted_count(&self) -> usize {
+        self.state.with_noted(|noted| noted.count()).unwrap_or(0)
+    }
+
+    /// The first of the noted keys, at most `count`. They stay noted.
+    pub fn noted_keys(&self, count: usize) -> Vec<Rc<[u8]>> {
+        self.state.with_noted(|noted| noted.first(count)).unwrap_or_default()
+    }
+
+    /// Forgets noted keys. To be called in the poll in which their rows were read: a later change notes them again.
+    pub fn forget_noted(&self, keys: &[Rc<[u8]>]) {
+        self.state.with_noted(|noted| noted.forget(keys));
+    }
+
+    /// Ends the notes.
+    pub fn end_noting(&self) {
+        self.state.set_noting(false);
+    }
+
+    /// The index of the newest entry, committed or not.
+    pub fn last_index(&self) -> EntryIndex {
+        self.state.last_index()
     }
 
     /// The time of the newest entry since the start that deleted a row whose key begins with `tag`, committed or not;

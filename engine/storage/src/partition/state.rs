@@ -7,7 +7,7 @@ use std::{
 
 use basalt_runtime::{UnixTime, local::Semaphore};
 
-use super::{PartitionSpec, PartitionStats};
+use super::{PartitionSpec, PartitionStats, noted_keys::NotedKeys};
 use crate::{
     btree::Tree,
     error::StorageError,
@@ -27,6 +27,8 @@ pub(crate) struct PartitionState {
     clock: Cell<HybridTime>,
     /// When a row was last deleted, by the first byte of its key.
     last_deletes: RefCell<BTreeMap<u8, HybridTime>>,
+    /// What is changed behind a copy of the rows; `None`: nobody copies them.
+    noted_keys: RefCell<Option<NotedKeys>>,
     queued_for_apply: Cell<bool>,
     log_needs: Cell<LogNeeds>,
     /// The highest entry in a stream that this shard does not write; zero if there is none.
@@ -53,6 +55,7 @@ impl PartitionState {
             committed: Cell::new(applied),
             clock: Cell::new(clock),
             last_deletes: RefCell::default(),
+            noted_keys: RefCell::default(),
             queued_for_apply: Cell::new(false),
             log_needs: Cell::new(log_needs),
             foreign_through: Cell::default(),
@@ -101,6 +104,9 @@ impl PartitionState {
     pub(crate) fn push(&self, entry: OverlayEntry) -> u64 {
         self.note_entry(entry.index, entry.hybrid_time, entry.position);
         self.note_deletes(&entry);
+        if let Some(noted) = &mut *self.noted_keys.borrow_mut() {
+            noted.note(&entry.changes);
+        }
         self.keep(entry)
     }
 
@@ -148,6 +154,16 @@ impl PartitionState {
         for tag in deleted.filter_map(|(key, _)| key.first()) {
             last_deletes.insert(*tag, entry.hybrid_time);
         }
+    }
+
+    /// Begins or ends the notes of changed keys.
+    pub(crate) fn set_noting(&self, is_noting: bool) {
+        *self.noted_keys.borrow_mut() = is_noting.then(NotedKeys::default);
+    }
+
+    /// Gives the notes to `work`, if there are any.
+    pub(crate) fn with_noted<T>(&self, work: impl FnOnce(&mut NotedKeys) -> T) -> Option<T> {
+        self.noted_keys.borrow_mut().as_mut().map(work)
     }
 
     /// Notes that `index` becomes committed with `ticket`'s frame; returns whether it is the only such entry.

@@ -151,6 +151,11 @@ impl ShardStore {
         }
     }
 
+    /// Waits until an entry is logged.
+    pub async fn until_written(&self) {
+        self.shard.entry_appended.notified().await;
+    }
+
     /// Counts and levels.
     pub fn metrics(&self) -> StoreMetrics {
         let shard = &self.shard;

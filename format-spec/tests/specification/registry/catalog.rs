@@ -140,8 +140,14 @@ fn partition() -> PartitionRow {
         table_number: 257,
         hash_first: 0x8000_0000_0000_0000,
         hash_last: u64::MAX,
-        state: PartitionState::Open,
+        state: PartitionState::Closed,
         file_uuid: Some(*b"file uuid, also."),
+        parent: Some(256),
+        opened_unix_us: 1_700_000_000_000_000,
+        closed_unix_us: Some(1_700_000_360_000_000),
+        sequence_base: 513,
+        first_stream: 1,
+        last_stream: 2,
     }
 }
 

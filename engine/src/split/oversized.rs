@@ -1,0 +1,102 @@
+//! Finds the partitions of a shard that are too large, and has them split one after the other.
+
+use std::{collections::BTreeMap, time::Duration};
+
+use basalt_format::key_encoding::{TAG_GLOBAL_INDEX, TAG_ITEM};
+use basalt_storage::{PartitionId, PartitionStats};
+
+use super::{catalog_change::Cut, lead::Outcome};
+use crate::{
+    catalog::{Catalog, TablePartition},
+    error::Error,
+    shard::LocalEngine,
+};
+
+/// Sizes are looked at so often while anything is written.
+const CHECK_INTERVAL: Duration = Duration::from_secs(1);
+
+/// A partition that is larger than it should be.
+struct Oversized {
+    table_name: std::sync::Arc<str>,
+    number: u64,
+    place: TablePartition,
+    bytes: u64,
+}
+
+/// Partitions that cannot be cut, and how large they were when that was found.
+type Uncuttable = BTreeMap<PartitionId, u64>;
+
+impl LocalEngine {
+    /// Splits partitions of this shard that become too large, for as long as the shard lives. Costs nothing while
+    /// nothing is written.
+    pub(crate) async fn split_partitions_forever(self) {
+        let mut uncuttable = Uncuttable::new();
+        loop {
+            match self.split_oversized(&mut uncuttable).await {
+                Ok(Outcome::Done) => self.store().until_written().await,
+                Ok(Outcome::NotNow) => {}
+                Err(Error::Closed) => return,
+                Err(error) => tracing::warn!(%error, "a partition could not be split, tried again"),
+            }
+            self.handle().sleep(CHECK_INTERVAL).await;
+        }
+    }
+
+    /// Splits what is too large now; whether all of that is done.
+    async fn split_oversized(&self, uncuttable: &mut Uncuttable) -> Result<Outcome, Error> {
+        let mut all = Outcome::Done;
+        for oversized in self.find_oversized(&self.catalog(), uncuttable) {
+            if self.split_one(oversized, uncuttable).await? == Outcome::NotNow {
+                all = Outcome::NotNow;
+            }
+        }
+        Ok(all)
+    }
+
+    fn find_oversized(&self, catalog: &Catalog, uncuttable: &Uncuttable) -> Vec<Oversized> {
+        let limit = self.shards().options.partition_bytes_max;
+        let mut found = Vec::new();
+        for table in catalog.tables() {
+            for (number, place) in
+                table.serving_partitions().filter(|(_, place)| self.owner(place) == self.shard())
+            {
+                let Some(partition) = self.store().partition(place.id) else { continue };
+                let bytes = bytes_to_split(&partition.stats());
+                // What could not be cut is looked at again when it has grown by as much as it may have.
+                let left_alone =
+                    uncuttable.get(&place.id).is_some_and(|then| bytes < then.saturating_add(limit));
+                if bytes > limit && !left_alone {
+                    found.push(Oversized { table_name: table.name.clone(), number, place: *place, bytes });
+                }
+            }
+        }
+        found
+    }
+
+    async fn split_one(&self, oversized: Oversized, uncuttable: &mut Uncuttable) -> Result<Outcome, Error> {
+        let Oversized { table_name, number, place, bytes } = oversized;
+        let Ok(table) = self.table(&table_name) else { return Ok(Outcome::Done) };
+        let Some(parent) = self.store().partition(place.id) else { return Ok(Outcome::Done) };
+        if !table.may_be_split(number) {
+            return Ok(Outcome::NotNow);
+        }
+        let tag = if number == table.number { TAG_ITEM } else { TAG_GLOBAL_INDEX };
+        let Some(upper_first) = self.find_cut(&parent, tag, parent.stats().item_bytes).await? else {
+            let partition = place.id.get();
+            tracing::warn!(%table_name, partition, bytes, "all items of a large partition have one partition key: it cannot be split");
+            uncuttable.insert(place.id, bytes);
+            return Ok(Outcome::Done);
+        };
+        match self.split(Cut { table, number, parent: place, upper_first }, &parent).await {
+            // It went with its table.
+            Err(Error::TableDropped | Error::TableNotFound { .. }) => Ok(Outcome::Done),
+            outcome => outcome,
+        }
+    }
+}
+
+/// Bytes of the rows that a split divides. Stream records and changes on their way go by themselves.
+fn bytes_to_split(stats: &PartitionStats) -> u64 {
+    let of_local_indexes: u64 = stats.local_index_rows.iter().map(|rows| rows.bytes).sum();
+    stats.item_bytes + of_local_indexes
+}
