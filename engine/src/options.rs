@@ -1,5 +1,7 @@
 //! Plain numbers that shape an engine, with their defaults and bounds.
 
+use std::time::Duration;
+
 use basalt_runtime::IoChoice;
 use basalt_storage::{OptionOutOfRange, StoreOptions};
 
@@ -22,6 +24,8 @@ pub struct EngineOptions {
     pub item_collection_bytes_max: u64,
     /// Partitions whose items, with their entries in local indexes, take more bytes than this are split.
     pub partition_bytes_max: u64,
+    /// How often partitions are looked at for that, while anything is written.
+    pub partition_check_interval: Duration,
     /// The account in the resource names of tables: 12 digits.
     pub account_id: String,
     /// The region in the resource names of tables.
@@ -114,6 +118,7 @@ impl Default for EngineOptions {
             pin_shards: true,
             item_collection_bytes_max: 10 << 30,
             partition_bytes_max: 10 << 30,
+            partition_check_interval: Duration::from_secs(1),
             account_id: "123456789012".into(),
             region: "us-east-1".into(),
             enforce_throughput: true,

@@ -227,12 +227,16 @@ fn owners_of_children(
     for partition in partitions.iter().filter(|partition| partition.id != parent) {
         *counts.entry(partition.owner(shard_count)).or_default() += 1;
     }
-    // Of two that have as many, the parent's own shard has most of its pages in memory.
     let home = owner_of(parent, shard_count);
+    let mut first_child = None;
     std::array::from_fn(|_| {
-        let least = counts.iter_mut().min_by_key(|(shard, count)| (**count, **shard != home));
+        // Of two that have as many, the parent's own shard has most of its pages in memory; but one child is enough.
+        let least = counts
+            .iter_mut()
+            .min_by_key(|(shard, count)| (**count, first_child == Some(**shard), **shard != home));
         let (shard, count) = least.expect("an engine has a shard");
         *count += 1;
+        first_child = Some(*shard);
         *shard
     })
 }

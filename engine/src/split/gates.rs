@@ -5,7 +5,7 @@
 
 use std::{cell::RefCell, collections::BTreeMap};
 
-use basalt_runtime::{local::Event, planted};
+use basalt_runtime::local::Event;
 use basalt_storage::PartitionId;
 
 use crate::{error::Error, shard::LocalEngine};
@@ -52,7 +52,7 @@ impl Gates {
     /// The gate that stands in the way, if one does.
     fn before(&self, partition: PartitionId, passage: Passage) -> Option<Gate> {
         let gate = self.by_partition.borrow().get(&partition).copied()?;
-        let is_open = passage == Passage::Read && (gate == Gate::Held || planted!(ReadSplitParent));
+        let is_open = passage == Passage::Read && gate == Gate::Held;
         (!is_open).then_some(gate)
     }
 

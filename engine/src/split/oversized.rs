@@ -1,6 +1,6 @@
 //! Finds the partitions of a shard that are too large, and has them split one after the other.
 
-use std::{collections::BTreeMap, time::Duration};
+use std::collections::BTreeMap;
 
 use basalt_format::key_encoding::{TAG_GLOBAL_INDEX, TAG_ITEM};
 use basalt_storage::{PartitionId, PartitionStats};
@@ -11,9 +11,6 @@ use crate::{
     error::Error,
     shard::LocalEngine,
 };
-
-/// Sizes are looked at so often while anything is written.
-const CHECK_INTERVAL: Duration = Duration::from_secs(1);
 
 /// A partition that is larger than it should be.
 struct Oversized {
@@ -38,7 +35,7 @@ impl LocalEngine {
                 Err(Error::Closed) => return,
                 Err(error) => tracing::warn!(%error, "a partition could not be split, tried again"),
             }
-            self.handle().sleep(CHECK_INTERVAL).await;
+            self.handle().sleep(self.shards().options.partition_check_interval).await;
         }
     }
 

@@ -84,8 +84,8 @@ planted_bugs! {
     NoteReceivedApart,
     /// A split opens the children without the last changes of their parent.
     SkipLastCatchUp,
-    /// A partition that was split goes on answering reads.
-    ReadSplitParent,
+    /// A split forgets what its parent has not delivered to the indexes yet.
+    ForgetParentsOutbox,
     /// A superblock that names a newer applied index than the log holds durably is written.
     CheckpointAheadOfLog,
 }

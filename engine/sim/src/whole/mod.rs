@@ -23,6 +23,7 @@ use std::cell::{Cell, RefCell};
 use std::collections::BTreeMap;
 use std::path::Path;
 use std::rc::Rc;
+use std::time::Duration;
 
 const DIRECTORY: &str = "/data";
 /// The shard that leads a start.
@@ -31,6 +32,9 @@ const LEADER: ShardIndex = ShardIndex(0);
 const CLIENTS_MAX: u64 = 6;
 /// I/O events that an operation causes, at most, as far as crashes are aimed by it.
 const EVENTS_PER_OPERATION: u64 = 4;
+/// A few large items.
+const PARTITION_BYTES_MAX: u64 = 64 << 10;
+const PARTITION_CHECK_INTERVAL: Duration = Duration::from_millis(3);
 /// Chance that a process whose clients are done ends in good order, of 1000.
 const CLEAN_CLOSE_PERMILLE: u32 = 200;
 
@@ -174,13 +178,16 @@ fn open(simulation: &mut Simulation) -> Result<Engine, Stop> {
     simulation.run_until(LEADER, opening)?.map_err(|reason| Stop::Refused(reason.to_string()))
 }
 
-/// The least memory and log: checkpoints, eviction and recycling are frequent.
+/// The least memory, log and partitions: checkpoints, eviction, recycling and splits are frequent.
 fn small_options(shard_count: usize) -> EngineOptions {
     EngineOptions {
         shard_count: Some(u16::try_from(shard_count).expect("few")),
         memory_budget_bytes: StoreOptions::MEMORY_BUDGET_BYTES_MIN,
         log_budget_bytes: Some(StoreOptions::LOG_BUDGET_BYTES_MIN),
         pin_shards: false,
+        // Tables outgrow it within a life, and are split again and again.
+        partition_bytes_max: PARTITION_BYTES_MAX,
+        partition_check_interval: PARTITION_CHECK_INTERVAL,
         ..EngineOptions::default()
     }
 }
