@@ -121,6 +121,7 @@ fn engine_options(settings: &Settings) -> EngineOptions {
         shard_count: settings.shards.or(defaults.shard_count),
         memory_budget_bytes: settings.memory.map_or(defaults.memory_budget_bytes, ByteSize::bytes),
         log_budget_bytes: settings.log_budget.map(ByteSize::bytes).or(defaults.log_budget_bytes),
+        partition_bytes_max: settings.partition_size.map_or(defaults.partition_bytes_max, ByteSize::bytes),
         io: settings.io.map_or(defaults.io, Io::choice),
         in_memory: settings.in_memory.unwrap_or(defaults.in_memory),
         account_id: settings.account_id.clone().unwrap_or(defaults.account_id),
@@ -207,6 +208,8 @@ mod tests {
             "1500ms",
             "--log-budget",
             "1GiB",
+            "--partition-size",
+            "2GiB",
             "--throttle=false",
         ])
         .unwrap();
@@ -214,6 +217,7 @@ mod tests {
         assert_eq!(config.engine.shard_count, Some(3));
         assert_eq!(config.engine.memory_budget_bytes, 128 << 20);
         assert_eq!(config.engine.log_budget_bytes, Some(1 << 30));
+        assert_eq!(config.engine.partition_bytes_max, 2 << 30);
         assert_eq!(config.limits.idle_time, Duration::from_millis(1500));
         assert_eq!(config.resource_names().region, "eu-west-1");
         assert!(config.engine.in_memory);

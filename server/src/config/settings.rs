@@ -121,6 +121,12 @@ pub(super) struct Settings {
     #[arg(long, env = "BASALT_LOG_BUDGET", value_name = "SIZE")]
     pub(super) log_budget: Option<ByteSize>,
 
+    /// Size from which a partition of a table or global index is split in two [default: 10GiB]
+    ///
+    /// Smaller ones spread a table over the cores earlier; each costs a file and some memory. At least 16KiB, for tests.
+    #[arg(long, env = "BASALT_PARTITION_SIZE", value_name = "SIZE")]
+    pub(super) partition_size: Option<ByteSize>,
+
     /// When a write that changes global secondary indexes is answered [default: visible]
     #[arg(long, env = "BASALT_INDEX_ACKNOWLEDGEMENT", value_name = "WHEN")]
     pub(super) index_acknowledgement: Option<IndexAnswer>,
@@ -170,6 +176,7 @@ impl Settings {
             region: self.region.or(other.region),
             throttle: self.throttle.or(other.throttle),
             log_budget: self.log_budget.or(other.log_budget),
+            partition_size: self.partition_size.or(other.partition_size),
             index_acknowledgement: self.index_acknowledgement.or(other.index_acknowledgement),
             max_connections: self.max_connections.or(other.max_connections),
             head_timeout: self.head_timeout.or(other.head_timeout),

@@ -39,9 +39,13 @@ fn create(server: &TestServer, stream: &Value) -> Response {
 /// A server with the table `people` and its stream's resource name.
 fn server_with_stream(view_type: &str) -> (TestServer, String) {
     let server = TestServer::start();
-    let created = answer(create(&server, &json!({"StreamEnabled": true, "StreamViewType": view_type})));
-    let arn = created["TableDescription"]["LatestStreamArn"].as_str().expect("a stream").to_owned();
+    let arn = create_with_stream(&server, view_type);
     (server, arn)
+}
+
+fn create_with_stream(server: &TestServer, view_type: &str) -> String {
+    let created = answer(create(server, &json!({"StreamEnabled": true, "StreamViewType": view_type})));
+    created["TableDescription"]["LatestStreamArn"].as_str().expect("a stream").to_owned()
 }
 
 fn put(server: &TestServer, pk: &str, value: i64) {
@@ -308,4 +312,60 @@ fn an_acknowledged_write_is_in_the_stream_at_once() {
     }
     // Both shards were asked, each by a connection of its own; a loaded machine is given time.
     assert!(slowest < 20 * LATENCY_MAX, "{slowest:?}");
+}
+
+/// A stream's shards as they are told.
+fn described_shards(server: &TestServer, request: &Value) -> Vec<Value> {
+    let described = streams(server, "DescribeStream", request)["StreamDescription"].take();
+    described["Shards"].as_array().expect("shards").clone()
+}
+
+/// Reads a shard to its end; its records, or `None` while it may get more.
+fn read_closed(server: &TestServer, arn: &str, shard: &str) -> Option<Vec<Value>> {
+    let mut next = Some(iterator(server, arn, shard, "TRIM_HORIZON"));
+    let mut records = Vec::new();
+    while let Some(iterator) = next {
+        let mut page = streams(server, "GetRecords", &json!({"ShardIterator": iterator, "Limit": 9}));
+        let read = page["Records"].as_array().expect("records").clone();
+        next = page["NextShardIterator"].take().as_str().map(str::to_owned);
+        if read.is_empty() && next.is_some() {
+            return None;
+        }
+        records.extend(read);
+    }
+    Some(records)
+}
+
+#[test]
+fn a_reader_follows_the_children_of_a_shard_that_was_split() {
+    const WRITES_MAX: u64 = 20_000;
+    let server = TestServer::with_small_partitions();
+    let arn = create_with_stream(&server, "KEYS_ONLY");
+    let describe = json!({"StreamArn": arn});
+    let padding = "x".repeat(1000);
+    let mut writes = 0..WRITES_MAX;
+    // Partitions are split beside the writes: these go on until one was.
+    while described_shards(&server, &describe).iter().all(|shard| shard.get("ParentShardId").is_none()) {
+        let write = writes.next().expect("a partition is split long before");
+        let item = json!({"pk": {"S": format!("key {write}")}, "sk": {"N": "1"}, "v": {"S": padding}});
+        call(&server, "PutItem", &json!({"TableName": "people", "Item": item}));
+    }
+    let shards = described_shards(&server, &describe);
+    let parent = shards
+        .iter()
+        .find(|shard| shard["SequenceNumberRange"]["EndingSequenceNumber"].is_string())
+        .expect("a shard that was split has an end");
+    let id = parent["ShardId"].as_str().expect("a name");
+    let of_parent = json!({"StreamArn": arn, "ShardFilter": {"Type": "CHILD_SHARDS", "ShardId": id}});
+    let children = described_shards(&server, &of_parent);
+    assert_eq!(children.len(), 2);
+    let ending = parent["SequenceNumberRange"]["EndingSequenceNumber"].as_str().expect("text");
+    for child in &children {
+        assert_eq!(child["ParentShardId"], parent["ShardId"]);
+        assert!(child["SequenceNumberRange"]["StartingSequenceNumber"].as_str().expect("text") > ending);
+    }
+    let records = read_closed(&server, &arn, id).expect("a closed shard has an end");
+    let last = records.last().expect("it had records");
+    assert_eq!(last["dynamodb"]["SequenceNumber"], ending);
+    assert!(iterator(&server, &arn, id, "LATEST").len() <= 2048);
 }

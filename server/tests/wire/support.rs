@@ -25,12 +25,22 @@ impl TestServer {
     }
 
     pub(crate) fn with_limits(limits: Limits) -> TestServer {
+        TestServer::with(EngineOptions::default(), limits)
+    }
+
+    /// A server whose partitions are split when they hold a few items.
+    pub(crate) fn with_small_partitions() -> TestServer {
         let options = EngineOptions {
-            shard_count: Some(2),
-            in_memory: true,
-            pin_shards: false,
+            partition_bytes_max: EngineOptions::PARTITION_BYTES_MAX_LEAST,
+            partition_check_interval: Duration::from_millis(5),
             ..EngineOptions::default()
         };
+        TestServer::with(options, Limits::default())
+    }
+
+    fn with(options: EngineOptions, limits: Limits) -> TestServer {
+        let options =
+            EngineOptions { shard_count: Some(2), in_memory: true, pin_shards: false, ..options };
         let names = ResourceNames { account_id: options.account_id.clone(), region: options.region.clone() };
         let engine = Engine::open("unused", options).expect("an engine in memory opens");
         let any_port = SocketAddr::from(([127, 0, 0, 1], 0));
