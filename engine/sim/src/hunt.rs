@@ -53,7 +53,7 @@ pub const HUNTED: &[Hunt] = &[
     hunted(PlantedBug::LeaveOutOutboxRows, Rung::Engine, 50),
     hunted(PlantedBug::NoteReceivedApart, Rung::Engine, 100),
     hunted(PlantedBug::SkipLastCatchUp, Rung::Engine, 50),
-    hunted(PlantedBug::ForgetParentsOutbox, Rung::Engine, 200),
+    hunted(PlantedBug::ForgetParentsOutbox, Rung::Engine, 1000),
 ];
 
 const fn hunted(bug: PlantedBug, rung: Rung, jobs_max: u64) -> Hunt {

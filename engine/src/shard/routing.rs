@@ -7,7 +7,7 @@ use std::{future::Future, sync::Arc};
 
 use basalt_storage::Partition;
 
-use super::LocalEngine;
+use super::{CATALOG_SHARD, LocalEngine};
 use crate::{
     catalog::{GlobalIndex, Table, TablePartition},
     error::{Error, ValidationError},
@@ -65,6 +65,14 @@ impl LocalEngine {
     /// Waits until this shard knows a catalog of this version or a later one.
     pub(crate) async fn until_catalog_version(&self, version: u64) {
         self.until_catalog(|catalog| catalog.version() >= version).await;
+    }
+
+    /// Waits until this shard knows what the catalog's shard knows now.
+    pub(super) async fn until_newest_catalog(&self) -> Result<(), Error> {
+        let version =
+            self.run_on(CATALOG_SHARD, |shard| async move { Ok(shard.catalog().version()) }).await?;
+        self.until_catalog_version(version).await;
+        Ok(())
     }
 
     /// What an operation is told that came to the wrong partition: by which catalog it is to look again.

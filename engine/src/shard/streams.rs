@@ -64,14 +64,23 @@ impl LocalEngine {
 
     /// Begins to read a stream shard.
     pub async fn get_shard_iterator(&self, request: GetShardIterator) -> Result<ShardIterator, Error> {
-        let known = self.known_stream(&request.stream)?;
+        let mut known = self.known_stream(&request.stream)?;
+        if known.place_of_shard(request.shard).is_err() {
+            // A split may have made it that another shard has told of.
+            self.until_newest_catalog().await?;
+            known = self.known_stream(&request.stream)?;
+        }
         let owner = self.owner(known.place_of_shard(request.shard)?.partition);
         self.run_on(owner, move |owner| async move { owner.get_shard_iterator_here(&request).await }).await
     }
 
     /// Reads records of a stream shard.
     pub async fn get_records(&self, request: GetRecords) -> Result<GetRecordsOutput, Error> {
-        let known = self.known_stream(&request.stream)?;
+        let mut known = self.known_stream(&request.stream)?;
+        if known.place_of_iterator(&request.iterator).is_err() {
+            self.until_newest_catalog().await?;
+            known = self.known_stream(&request.stream)?;
+        }
         let owner = self.owner(known.place_of_iterator(&request.iterator)?.partition);
         self.run_on(owner, move |owner| async move { owner.get_records_here(&request).await }).await
     }

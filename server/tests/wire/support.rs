@@ -39,8 +39,7 @@ impl TestServer {
     }
 
     fn with(options: EngineOptions, limits: Limits) -> TestServer {
-        let options =
-            EngineOptions { shard_count: Some(2), in_memory: true, pin_shards: false, ..options };
+        let options = EngineOptions { shard_count: Some(2), in_memory: true, pin_shards: false, ..options };
         let names = ResourceNames { account_id: options.account_id.clone(), region: options.region.clone() };
         let engine = Engine::open("unused", options).expect("an engine in memory opens");
         let any_port = SocketAddr::from(([127, 0, 0, 1], 0));
