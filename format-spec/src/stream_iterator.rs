@@ -25,7 +25,8 @@ pub const STREAM_ITERATOR_LAYOUT: &[Field] = &[
 
 const WHAT: &str = "shard iterator";
 /// Sets an iterator's checksum apart from those of other structures.
-const CHECKSUM_SEED: u64 = 0x7369_7465_7261_746f;
+/// Seed of an iterator's checksum.
+pub const CHECKSUM_SEED: u64 = 0x7369_7465_7261_746f;
 
 /// A place in a stream, and when somebody was given it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -15,6 +15,7 @@ use basalt_model::key::{KeyAttribute, KeyCodec};
 use basalt_model::{Item, KeySchema, Number, ScalarKind, Value};
 
 use super::{Seed, seed};
+use crate::targets::index_codecs;
 
 const SALT: u64 = 0x5a17;
 
@@ -23,6 +24,7 @@ pub(super) fn seeds() -> Vec<Seed> {
     seeds.extend(pages());
     seeds.extend(partition_files());
     seeds.extend(keys());
+    seeds.extend(index_rows());
     seeds.extend(numbers());
     seeds
 }
@@ -212,6 +214,25 @@ fn keys() -> Vec<Seed> {
             let key = Item::from(BTreeMap::from(attributes));
             let key = KeyCodec::new(schema, &[0; 16]).encode_key(&key).expect("the key fits its schema");
             seeds.push(seed("key", format!("{partition_kind}_{sort_kind}"), key.into_bytes()));
+        }
+    }
+    seeds
+}
+
+/// An item's key in every index that the target reads by.
+fn index_rows() -> Vec<Seed> {
+    let text = |text: &str| Value::S(text.to_owned());
+    let number = |number: i64| Value::N(Number::from(number));
+    let (key, both) = ([("pk", text("a\0b")), ("sk", number(-314))], [("c", text("")), ("d", number(7))]);
+    let texts = [("a", text("x")), ("b", Value::B(vec![0, 0xff]))];
+    let numbers = [("a", number(120)), ("b", Value::B(vec![1])), ("c", text("y"))];
+    let mut seeds = Vec::new();
+    for (name, own) in [("texts", texts.to_vec()), ("numbers", numbers.to_vec())] {
+        let attributes = both.iter().chain(&key).chain(&own);
+        let item: Item = attributes.map(|(name, value)| ((*name).to_owned(), value.clone())).collect();
+        for (place, codec) in index_codecs().enumerate() {
+            let entry = codec.encode_entry(item.encode().as_item()).expect("an encoded item is whole");
+            seeds.extend(entry.map(|key| seed("index_row", format!("{name}_{place}"), key.into_bytes())));
         }
     }
     seeds

@@ -52,8 +52,13 @@ pub fn allocation_map(data: &[u8]) {
 }
 
 /// A page: parsed, then read through every accessor, then built again.
+///
+/// What is right of a page is right wherever in memory it stands: a mapped file gives no better address than it has.
 pub fn page(data: &[u8]) {
     check_page(data);
+    let shifted = [&[0][..], data].concat();
+    let is_page = |bytes| PageView::parse(bytes).is_ok();
+    assert_eq!(shifted.get(1..).map(is_page), Some(is_page(data)), "a page needs no alignment");
     check_page(&with_heads(data));
 }
 
