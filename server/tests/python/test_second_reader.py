@@ -145,9 +145,11 @@ class Load:
             self.transact(client, f"{self.random.random()}")
 
     def transact(self, client, mark):
-        put = lambda: {"Put": {"TableName": "indexed", "Item": {**self._key(), "a": {"S": "t"}, "text": {"S": mark}}}}
-        puts = {json.dumps(put["Put"]["Item"]["pk"]): put for put in (put() for _ in range(12))}
-        client.transact_write_items(TransactItems=list(puts.values()))
+        """Puts an item of each of several partition keys, all of them or none."""
+        items = [{**self._key(), "a": {"S": "t"}, "text": {"S": mark}} for _ in range(12)]
+        of_each = {item["pk"]["S"]: item for item in items}
+        puts = [{"Put": {"TableName": "indexed", "Item": item}} for item in of_each.values()]
+        client.transact_write_items(TransactItems=puts)
 
     def _put(self, client):
         item = {**self._key(), "value": self._value(0), "text": self._text()}
@@ -160,8 +162,8 @@ class Load:
         client.put_item(TableName="indexed", Item=item)
 
     def _key(self):
-        partition = self.random.choice(["short", "with\0zero", "m" * 30, "l" * 150, "x" * 700, ""]) + str(self.random.randrange(9))
-        return {"pk": {"S": partition}, "sk": {"N": str(self.random.randrange(-40, 40) / 4)}}
+        begins = self.random.choice(["short", "with\0zero", "m" * 30, "l" * 150, "x" * 700, ""])
+        return {"pk": {"S": f"{begins}{self.random.randrange(9)}"}, "sk": {"N": str(self.random.randrange(-40, 40) / 4)}}
 
     def _number(self):
         return {"N": f"{self.random.randrange(-99999, 99999)}e{self.random.randrange(-90, 90)}"}
@@ -194,7 +196,10 @@ def kill_under_load(daemon, load):
         own, client, count = Load(daemon, seed), daemon.client(), 0
         while not over.is_set():
             try:
-                own.write(client) if seed % 2 else own.transact(client, str(count))
+                if seed % 2:
+                    own.write(client)
+                else:
+                    own.transact(client, str(count))
             except ClientError:
                 pass  # A conflict of two transactions is an answer.
             except BotoCoreError:
@@ -203,7 +208,8 @@ def kill_under_load(daemon, load):
             if count == WRITES_BEFORE_A_KILL // 4:
                 enough.set()
 
-    writers = [threading.Thread(target=keep_writing, args=(load.random.randrange(1 << 30) * 2 + odd,)) for odd in (0, 1, 0, 1)]
+    seeds = [2 * load.random.randrange(1 << 30) + odd for odd in (0, 1, 0, 1)]
+    writers = [threading.Thread(target=keep_writing, args=(seed,)) for seed in seeds]
     for writer in writers:
         writer.start()
     enough.wait()
@@ -279,7 +285,8 @@ def test_the_reader_agrees_after_a_clean_stop_and_after_kills(tmp_path):
 
 def test_a_damaged_directory_is_noticed_or_reads_the_same(tmp_path):
     daemon, load = make(tmp_path, FEW_WRITES)
-    daemon.kill()
+    # After a kill, damage to the very last frame would look like a write that the crash tore.
+    assert daemon.stop() == 0, daemon.log()
     directory = pathlib.Path(daemon.directory)
     sound, noticed = read_all(directory), 0
     for _ in range(FLIPS):
