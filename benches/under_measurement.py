@@ -155,10 +155,26 @@ def basaltd(*options):
     return [binary, "--data-dir", "{directory}", "--listen", "127.0.0.1:{port}", *options]
 
 
+def fixed_answer(operation):
+    """The command of the yardstick: hyper, with the same answer to every request of an operation."""
+    binary = os.environ.get("FIXED_ANSWER", str(ROOT / "target/release/fixed_answer"))
+    item_bytes = {"get": "300", "put": "0"}[operation]
+    return [binary, "--listen", "127.0.0.1:{port}", "--item-bytes", item_bytes]
+
+
 def http_load(port, *options):
     """Runs the load driver to its end; returns its figures."""
     binary = os.environ.get("HTTP_LOAD", str(ROOT / "target/release/http_load"))
-    command = [binary, "--endpoint", f"http://127.0.0.1:{port}", "--json", *options]
+    return figures_of([binary, "--endpoint", f"http://127.0.0.1:{port}", "--json", *options])
+
+
+def basalt_bench(*options):
+    """Runs a workload to its end; returns its figures."""
+    binary = os.environ.get("BASALT_BENCH", str(ROOT / "target/release/basalt-bench"))
+    return figures_of([binary, "--quiet", "--json", "-", *options])
+
+
+def figures_of(command):
     finished = subprocess.run(command, capture_output=True, text=True, check=False)
     if finished.returncode != 0:
         raise RuntimeError(f"{' '.join(command[1:])}: {finished.stderr.strip()}")

@@ -7,6 +7,7 @@
 
 pub mod engine_under_test;
 pub mod report;
+pub mod server_process;
 pub mod shard_thread;
 pub mod store_under_test;
 pub mod test_item;

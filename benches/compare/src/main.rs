@@ -1,4 +1,4 @@
-//! Basalt's embedded engine beside RocksDB, LMDB, redb and fjall: the same items, the same questions, in rounds that
+//! Basalt's embedded engine beside RocksDB, LMDB, redb, fjall and SQLite: the same items, the same questions, in rounds that
 //! alternate the engines, so that whatever else the machine does troubles all of them.
 
 #![expect(
@@ -25,7 +25,7 @@ use crate::{
 };
 
 /// The engines, Basalt first.
-const NAMES: [&str; 5] = [BASALT, "rocksdb", "lmdb", "redb", "fjall"];
+const NAMES: [&str; 6] = [BASALT, "rocksdb", "lmdb", "redb", "fjall", "sqlite"];
 const BASALT: &str = "basalt";
 
 /// Measures embedded engines side by side.

@@ -5,6 +5,7 @@ mod fjall;
 mod lmdb;
 mod redb;
 mod rocksdb;
+mod sqlite;
 
 use std::{
     path::Path,
@@ -64,6 +65,7 @@ pub fn open(name: &str, directory: &Path, plan: &Plan) -> Box<dyn Peer> {
         "lmdb" => Box::new(lmdb::Lmdb::open(directory)),
         "redb" => Box::new(redb::Redb::open(directory)),
         "fjall" => Box::new(fjall::Fjall::open(directory)),
+        "sqlite" => Box::new(sqlite::Sqlite::open(directory)),
         other => panic!("no engine is called {other}"),
     };
     for first in (0..plan.items).step_by(LOAD_BATCH_ITEMS as usize) {

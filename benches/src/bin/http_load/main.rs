@@ -17,12 +17,15 @@ mod connection;
 mod driver;
 mod order;
 mod request;
-mod server_process;
 mod table;
 
 use std::{process::ExitCode, time::Duration};
 
-use basalt_benches::{report::Measured, test_item::TestItems};
+use basalt_benches::{
+    report::Measured,
+    server_process::{Cost, ServerProcess},
+    test_item::TestItems,
+};
 use clap::Parser;
 use serde::Serialize;
 
@@ -30,7 +33,6 @@ use crate::{
     driver::{Outcome, Plan},
     order::Order,
     request::{Endpoint, Operation},
-    server_process::{Cost, ServerProcess},
 };
 
 /// Loads a DynamoDB endpoint and tells rate, latencies and what they cost the server.

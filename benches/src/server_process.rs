@@ -1,4 +1,5 @@
 //! What the load costs the server's process, as the kernel counts it.
+#![expect(clippy::disallowed_methods, reason = "the kernel's own files of a process")]
 
 use std::fs;
 
@@ -11,28 +12,32 @@ const USER_TIME_FIELD: usize = 11;
 
 /// A process of this machine.
 #[derive(Debug)]
-pub(crate) struct ServerProcess {
+pub struct ServerProcess {
     pid: u32,
 }
 
 /// What a run cost.
 #[derive(Debug, Clone, Copy, Serialize)]
-pub(crate) struct Cost {
+pub struct Cost {
     /// Processor time a request, user and system.
-    pub(crate) server_cpu_us: f64,
+    pub server_cpu_us: f64,
     /// Memory at the end.
-    pub(crate) server_rss_mib: f64,
+    pub server_rss_mib: f64,
     /// The most memory since the process began.
-    pub(crate) server_rss_peak_mib: f64,
+    pub server_rss_peak_mib: f64,
 }
 
 impl ServerProcess {
-    pub(crate) fn new(pid: u32) -> Self {
+    /// The process of this number.
+    pub fn new(pid: u32) -> Self {
         Self { pid }
     }
 
     /// Processor time of all its threads since it began.
-    pub(crate) fn cpu_seconds(&self) -> Result<f64, String> {
+    ///
+    /// # Errors
+    /// When there is no such process, or no /proc.
+    pub fn cpu_seconds(&self) -> Result<f64, String> {
         let stat = self.read("stat")?;
         // The name may hold anything, spaces and brackets too.
         let fields = stat.rsplit_once(") ").map(|(_, fields)| fields).unwrap_or_default();
@@ -41,7 +46,11 @@ impl ServerProcess {
         Ok(ticks / TICKS_A_SECOND)
     }
 
-    pub(crate) fn cost_since(&self, cpu_seconds_before: f64, operations: u64) -> Result<Cost, String> {
+    /// What `operations` cost since the processor time was `cpu_seconds_before`.
+    ///
+    /// # Errors
+    /// As [`ServerProcess::cpu_seconds`].
+    pub fn cost_since(&self, cpu_seconds_before: f64, operations: u64) -> Result<Cost, String> {
         let cpu_seconds = self.cpu_seconds()? - cpu_seconds_before;
         let status = self.read("status")?;
         let mib = |name: &str| {
@@ -73,7 +82,7 @@ mod tests {
         let own = ServerProcess::new(std::process::id());
         let mut state = 1;
         while own.cpu_seconds().unwrap() == 0.0 {
-            state = basalt_benches::workload::mix(state) | 1;
+            state = crate::workload::mix(state) | 1;
         }
         let cost = own.cost_since(0.0, 1000).unwrap();
         assert!(
