@@ -5,6 +5,7 @@
 //! bytes that were written before and reads into a buffer that it keeps: what is counted is the server's.
 
 #![expect(unsafe_code, reason = "an allocator that counts")]
+#![expect(clippy::disallowed_types, reason = "a client on a real socket")]
 
 use std::alloc::{GlobalAlloc, Layout, System};
 use std::io::{Read as _, Write as _};
