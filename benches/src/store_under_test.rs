@@ -64,6 +64,17 @@ impl StoreUnderTest {
         self.store.checkpoint().await.expect("a checkpoint can be written");
     }
 
+    /// Puts the numbered rows in one entry; it is durable when this returns.
+    pub async fn put_all(&self, numbers: &[u64], version: u64) {
+        let written = self.partition.write(|_view, batch| {
+            for &number in numbers {
+                batch.put(&key(number), value(number, version).as_slice());
+            }
+            Ok(())
+        });
+        durable(written.await).await;
+    }
+
     /// Puts one row; it is durable when this returns.
     pub async fn put(&self, number: u64, version: u64) {
         let written = self.partition.write(|_view, batch| {

@@ -15,7 +15,7 @@ const FREE_ONE_IN: u64 = 20;
 /// Free blocks that are no reason to compact: small files, and the next checkpoint's map.
 const FREE_BLOCKS_MIN: u64 = 16;
 /// Pages and values that one call moves.
-const MOVES_MAX: usize = 256;
+const MOVES_MAX: usize = 2048;
 /// Free runs from this length on are given back to the file system.
 const PUNCH_BLOCKS_MIN: u64 = 16;
 

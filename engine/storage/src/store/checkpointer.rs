@@ -21,7 +21,7 @@ const IDLE: Duration = Duration::from_secs(1);
 /// No change stays out of the file for longer.
 const AGE_MAX: Duration = Duration::from_secs(600);
 /// Parts of one file's compaction in one idle time; the next one goes on.
-const COMPACTION_STEPS_MAX: usize = 64;
+const COMPACTION_STEPS_MAX: usize = 512;
 /// After a failed checkpoint: how long until the next try.
 const RETRY_AFTER: Duration = Duration::from_secs(1);
 

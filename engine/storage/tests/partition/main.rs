@@ -253,6 +253,26 @@ fn files_of_partitions_that_nobody_knows_are_found_and_removed() {
     });
 }
 
+/// A checkpoint writes each changed leaf whole: the more writes share one, the less each of them costs.
+#[test]
+fn a_busy_small_table_is_checkpointed_only_when_half_of_its_log_is_used() {
+    const ROWS: u32 = 1_000;
+    const ROUNDS: u32 = 20;
+    let mut process = Process::start(19, Disk::new());
+    process.run(async |store| {
+        let partition = store.partition(TABLE).expect("the table's partition is open");
+        for number in 0..ROWS * ROUNDS {
+            let key = (number % ROWS).wrapping_mul(2_654_435_761).to_be_bytes();
+            drop(harness::log_put(&partition, &key, &[7; 1_000]).await);
+        }
+        harness::put(&partition, b"last", b"value").await;
+        let metrics = store.metrics();
+        assert_eq!(metrics.checkpoint_count, 0, "{metrics:?}");
+        assert!(metrics.log_used_bytes > u64::from(ROWS * ROUNDS) * 1_000, "{metrics:?}");
+        assert_eq!(metrics.log_budget_bytes, StoreOptions::LOG_BUDGET_BYTES_DEFAULT_MIN);
+    });
+}
+
 #[test]
 fn many_partitions_need_few_descriptors() {
     const PARTITIONS: u64 = 60;
