@@ -34,6 +34,9 @@ pub struct EngineOptions {
     pub enforce_throughput: bool,
     /// When a write that changes global indexes is answered.
     pub index_acknowledgement: IndexAcknowledgement,
+    /// How long a new table is told to be CREATING, and takes no reads and writes: for tests of code that waits for
+    /// tables. A table is ready at once otherwise.
+    pub table_creation_time: Duration,
     /// For tests that need a long log: no checkpoint is started by itself.
     pub hold_checkpoints: bool,
 }
@@ -123,6 +126,7 @@ impl Default for EngineOptions {
             region: "us-east-1".into(),
             enforce_throughput: true,
             index_acknowledgement: IndexAcknowledgement::default(),
+            table_creation_time: Duration::ZERO,
             hold_checkpoints: false,
         }
     }

@@ -74,6 +74,13 @@ impl Catalog {
         self.heirs.get(&partition).copied()
     }
 
+    /// This snapshot without the tables that were made at or after `unix_us`.
+    pub(crate) fn without_tables_since(&self, unix_us: u64) -> Self {
+        let older = self.tables.iter().filter(|(_, table)| table.created_unix_us < unix_us);
+        let tables = older.map(|(name, table)| (Arc::clone(name), Arc::clone(table))).collect();
+        Self { tables, ..self.clone() }
+    }
+
     fn next(&self) -> Self {
         Self { version: self.version + 1, tables: self.tables.clone(), heirs: self.heirs.clone() }
     }

@@ -295,6 +295,13 @@ impl TableDescription {
         }
     }
 
+    /// Whether the table has an index of this name.
+    pub fn has_index(&self, index_name: &str) -> bool {
+        let local = self.local_indexes.iter().map(|index| &index.definition.index_name);
+        let global = self.global_indexes.iter().map(|index| &index.definition.index_name);
+        local.chain(global).any(|name| name == index_name)
+    }
+
     /// Describes `table` with the counts that its partitions gave.
     pub(crate) fn of(
         table: &Table,

@@ -76,6 +76,6 @@ impl LocalEngine {
     /// # Errors
     /// When there is no such table.
     pub fn table_keys(&self, table_name: &str) -> Result<TableKeys, Error> {
-        Ok(TableKeys(Arc::clone(self.catalog().expect(table_name)?)))
+        Ok(TableKeys(Arc::clone(self.request_catalog().expect(table_name)?)))
     }
 }

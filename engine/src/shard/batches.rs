@@ -20,7 +20,7 @@ type Outcome<T> = ((usize, usize), T);
 impl LocalEngine {
     /// Reads items of several tables; each read stands alone.
     pub async fn batch_get_item(&self, request: BatchGetItem) -> Result<BatchGetItemOutput, Error> {
-        let mut plan = request.plan(&self.catalog())?;
+        let mut plan = request.plan(&self.request_catalog())?;
         let reads = self.by_owner(std::mem::take(&mut plan.reads), |read| &read.plan.place)?;
         let parts = reads.into_iter().map(|(shard, reads)| {
             self.run_on(shard, move |owner| async move { owner.read_batch_part(reads).await })
@@ -30,7 +30,7 @@ impl LocalEngine {
 
     /// Writes items of several tables; each write is atomic by itself.
     pub async fn batch_write_item(&self, request: BatchWriteItem) -> Result<BatchWriteItemOutput, Error> {
-        let mut plan = request.plan(&self.catalog())?;
+        let mut plan = request.plan(&self.request_catalog())?;
         let writes = self.by_owner(std::mem::take(&mut plan.writes), |write| write.plan.place())?;
         let parts = writes.into_iter().map(|(shard, writes)| {
             self.run_on(shard, move |owner| async move { Ok(owner.write_batch_part(writes).await) })

@@ -18,22 +18,22 @@ use crate::{
 impl LocalEngine {
     /// Creates an item or replaces it whole.
     pub async fn put_item(&self, request: PutItem) -> Result<PutItemOutput, Error> {
-        self.write_item(request.plan(&self.catalog())?).await
+        self.write_item(request.plan(&self.request_catalog())?).await
     }
 
     /// Changes an item by an update expression, or creates it.
     pub async fn update_item(&self, request: UpdateItem) -> Result<UpdateItemOutput, Error> {
-        self.write_item(request.plan(&self.catalog())?).await
+        self.write_item(request.plan(&self.request_catalog())?).await
     }
 
     /// Removes an item; removing what is not there succeeds.
     pub async fn delete_item(&self, request: DeleteItem) -> Result<DeleteItemOutput, Error> {
-        self.write_item(request.plan(&self.catalog())?).await
+        self.write_item(request.plan(&self.request_catalog())?).await
     }
 
     /// Reads one item.
     pub async fn get_item(&self, request: GetItem) -> Result<GetItemOutput, Error> {
-        let plan = request.plan(&self.catalog())?;
+        let plan = request.plan(&self.request_catalog())?;
         self.read_item(plan).await
     }
 

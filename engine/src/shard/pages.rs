@@ -39,12 +39,12 @@ enum Pause {
 impl LocalEngine {
     /// Reads a page of the items of one partition key.
     pub async fn query(&self, request: Query) -> Result<QueryOutput, Error> {
-        self.fill_page(request.plan(&self.catalog())?).await
+        self.fill_page(request.plan(&self.request_catalog())?).await
     }
 
     /// Reads a page of a table's items.
     pub async fn scan(&self, request: Scan) -> Result<ScanOutput, Error> {
-        self.fill_page(request.plan(&self.catalog())?).await
+        self.fill_page(request.plan(&self.request_catalog())?).await
     }
 
     /// Visits the partitions of the plan's range in the order of their hashes until the page is full. Each is found by

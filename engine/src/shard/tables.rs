@@ -51,12 +51,38 @@ impl LocalEngine {
     /// Tells what a table is, with its present counts.
     pub async fn describe_table(&self, table_name: &str) -> Result<TableDescription, Error> {
         let table = self.table(table_name)?;
-        self.describe(&table, TableStatus::of(&table)).await
+        let status = match self.is_in_creation(&table) {
+            true => TableStatus::Creating,
+            false => TableStatus::of(&table),
+        };
+        self.describe(&table, status).await
     }
 
     /// Lists the names of tables.
     pub async fn list_tables(&self, request: ListTables) -> Result<ListTablesOutput, Error> {
         Ok(list_tables(&self.catalog(), &request))
+    }
+
+    /// The catalog as reads and writes see it: without tables that are told to be CREATING.
+    pub(crate) fn request_catalog(&self) -> Arc<Catalog> {
+        let catalog = self.catalog();
+        match self.creation_unix_us() {
+            Some(since) if catalog.tables().any(|table| table.created_unix_us >= since) => {
+                Arc::new(catalog.without_tables_since(since))
+            }
+            _ => catalog,
+        }
+    }
+
+    fn is_in_creation(&self, table: &Table) -> bool {
+        self.creation_unix_us().is_some_and(|since| table.created_unix_us >= since)
+    }
+
+    /// Tables that were made since then are told to be CREATING; `None`: no tables are.
+    fn creation_unix_us(&self) -> Option<u64> {
+        let time = self.shards().options.table_creation_time;
+        let time_us = u64::try_from(time.as_micros()).unwrap_or(u64::MAX);
+        (!time.is_zero()).then(|| self.handle().unix_time().as_micros().saturating_sub(time_us))
     }
 
     /// Runs a change of the catalog as a task of its own: once begun it must come to its end, whether or not anybody
@@ -148,7 +174,9 @@ impl LocalEngine {
             let table_name = table_name.to_owned();
             return Err(Error::TableInUse { table_name, change: TableChange::Updated });
         }
-        let description = self.describe(&table, TableStatus::Deleting).await?;
+        let mut description = self.describe(&table, TableStatus::Deleting).await?;
+        // Global indexes go first, and DynamoDB's answer is without them.
+        description.global_indexes.clear();
         let number = table.number;
         self.pause_transactions(number).await?;
         let removed = self.remove_table(table).await;
@@ -171,6 +199,10 @@ impl LocalEngine {
     ) -> Result<(Arc<Table>, Claim<'_>), Error> {
         self.catalog_writer().wait_for_engine(table_name).await;
         let table = self.table(table_name)?;
+        if self.is_in_creation(&table) {
+            let table_name = table_name.to_owned();
+            return Err(Error::TableInUse { table_name, change: TableChange::Created });
+        }
         let claim = self.catalog_writer().claim(&table.name, change)?;
         Ok((table, claim))
     }

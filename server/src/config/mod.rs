@@ -130,6 +130,7 @@ fn engine_options(settings: &Settings) -> EngineOptions {
         index_acknowledgement: settings
             .index_acknowledgement
             .map_or(defaults.index_acknowledgement, IndexAnswer::acknowledgement),
+        table_creation_time: time(settings.table_creation_time, defaults.table_creation_time),
         hold_checkpoints: settings.hold_checkpoints.unwrap_or(defaults.hold_checkpoints),
         ..EngineOptions::default()
     }
@@ -211,6 +212,8 @@ mod tests {
             "--partition-size",
             "2GiB",
             "--throttle=false",
+            "--table-creation-time",
+            "2s",
         ])
         .unwrap();
         assert_eq!(config.native_listen.unwrap().port(), 8001);
@@ -222,6 +225,7 @@ mod tests {
         assert_eq!(config.resource_names().region, "eu-west-1");
         assert!(config.engine.in_memory);
         assert!(!config.engine.enforce_throughput);
+        assert_eq!(config.engine.table_creation_time, Duration::from_secs(2));
     }
 
     #[test]

@@ -131,6 +131,12 @@ pub(super) struct Settings {
     #[arg(long, env = "BASALT_INDEX_ACKNOWLEDGEMENT", value_name = "WHEN")]
     pub(super) index_acknowledgement: Option<IndexAnswer>,
 
+    /// For tests of code that waits for tables: how long a new table is CREATING, as DynamoDB's are for seconds [default: 0s]
+    ///
+    /// Until then it takes no reads, writes or changes.
+    #[arg(long, env = "BASALT_TABLE_CREATION_TIME", value_name = "TIME")]
+    pub(super) table_creation_time: Option<TimeSpan>,
+
     /// Connections open at once; more are closed as they come [default: 4096]
     #[arg(long, env = "BASALT_MAX_CONNECTIONS", value_name = "COUNT")]
     pub(super) max_connections: Option<usize>,
@@ -178,6 +184,7 @@ impl Settings {
             log_budget: self.log_budget.or(other.log_budget),
             partition_size: self.partition_size.or(other.partition_size),
             index_acknowledgement: self.index_acknowledgement.or(other.index_acknowledgement),
+            table_creation_time: self.table_creation_time.or(other.table_creation_time),
             max_connections: self.max_connections.or(other.max_connections),
             head_timeout: self.head_timeout.or(other.head_timeout),
             body_timeout: self.body_timeout.or(other.body_timeout),

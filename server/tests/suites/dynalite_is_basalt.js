@@ -11,7 +11,13 @@ function basalt () {
   let daemon
   return {
     listen (port, listening) {
-      daemon = spawn(process.env.BASALTD, ['--in-memory', '--throttle=false', '--listen', `127.0.0.1:${port}`], { stdio: 'ignore' })
+      daemon = spawn(process.env.BASALTD, [
+        '--in-memory',
+        '--throttle=false',
+        '--table-creation-time=500ms',
+        '--listen',
+        `127.0.0.1:${port}`,
+      ], { stdio: 'ignore' })
       process.on('exit', () => daemon.kill())
       untilItListens(port, daemon, listening)
     },

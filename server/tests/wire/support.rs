@@ -38,6 +38,12 @@ impl TestServer {
         TestServer::with(options, Limits::default())
     }
 
+    /// A server whose new tables are told to be CREATING for so long.
+    pub(crate) fn with_table_creation_time(table_creation_time: Duration) -> TestServer {
+        let options = EngineOptions { table_creation_time, ..EngineOptions::default() };
+        TestServer::with(options, Limits::default())
+    }
+
     fn with(options: EngineOptions, limits: Limits) -> TestServer {
         let options = EngineOptions { shard_count: Some(2), in_memory: true, pin_shards: false, ..options };
         let names = ResourceNames { account_id: options.account_id.clone(), region: options.region.clone() };

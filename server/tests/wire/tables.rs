@@ -238,3 +238,33 @@ proptest! {
         })?;
     }
 }
+
+#[test]
+fn a_table_that_takes_its_time_to_be_created_takes_nothing_until_then() {
+    let server = TestServer::with_table_creation_time(Duration::from_secs(3600));
+    let create = json!({
+        "TableName": "slow",
+        "AttributeDefinitions": [{"AttributeName": "pk", "AttributeType": "S"}],
+        "KeySchema": [{"AttributeName": "pk", "KeyType": "HASH"}],
+        "BillingMode": "PAY_PER_REQUEST",
+    });
+    assert_eq!(server.call("CreateTable", &create.to_string()).status, 200);
+    let named = r#"{"TableName":"slow"}"#;
+    assert_eq!(server.call("DescribeTable", named).json()["Table"]["TableStatus"], "CREATING");
+    let item = r#"{"TableName":"slow","Item":{"pk":{"S":"a"}}}"#;
+    let batch = r#"{"RequestItems":{"slow":{"Keys":[{"pk":{"S":"a"}}]}}}"#;
+    for (operation, body) in [("PutItem", item), ("Scan", named), ("BatchGetItem", batch)] {
+        assert_eq!(server.call(operation, body).exception(), "ResourceNotFoundException", "{operation}");
+    }
+    let deleted = server.call("DeleteTable", named);
+    assert_eq!(deleted.exception(), "ResourceInUseException");
+    assert_eq!(
+        deleted.message(),
+        "Attempt to change a resource which is still in use: Table is being created: slow"
+    );
+    let again = server.call("CreateTable", &create.to_string());
+    assert_eq!(
+        (again.exception().as_str(), again.message().as_str()),
+        ("ResourceInUseException", "Table already exists: slow")
+    );
+}

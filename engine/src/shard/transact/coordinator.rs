@@ -53,7 +53,7 @@ impl From<Error> for Unanswered {
 impl LocalEngine {
     /// Changes several items, all of them or none.
     pub async fn transact_write(&self, request: TransactWrite) -> Result<TransactWriteOutput, Error> {
-        let plan = request.plan(&self.catalog())?;
+        let plan = request.plan(&self.request_catalog())?;
         loop {
             let (home, catalog, attempt) = (self.owner_of_place(plan.first())?, self.catalog(), plan.clone());
             // Always a task of its own: a transaction that has begun is not given up in the middle.

@@ -55,7 +55,7 @@ enum State {
 impl LocalEngine {
     /// Reads several items as of one moment.
     pub async fn transact_get(&self, request: TransactGet) -> Result<TransactGetOutput, Error> {
-        let reads = request.plan(&self.catalog())?;
+        let reads = request.plan(&self.request_catalog())?;
         let tables: Vec<Arc<Table>> = reads.iter().map(|read| Arc::clone(&read.plan.place.table)).collect();
         self.admit_reads(&tables)?;
         let output = self.read_together(&reads).await?;

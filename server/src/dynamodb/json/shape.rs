@@ -150,6 +150,32 @@ impl<'a> Reader<'a> {
         }
     }
 
+    /// A list of structures (their name in the service model); `member` reads a member of one. None if it was null.
+    pub(crate) fn structures<T: Default>(
+        &mut self,
+        shape: &'static str,
+        mut member: impl FnMut(&mut T, &mut Self, &str) -> Result<Known, BodyError>,
+    ) -> Result<Option<Vec<T>>, BodyError> {
+        let mut structures = Vec::new();
+        let present = self.list(Place::Member, |reader| {
+            let mut one = T::default();
+            reader.structure(Place::Element, shape, |reader, name| member(&mut one, reader, name))?;
+            structures.push(one);
+            Ok(())
+        })?;
+        Ok(present.then_some(structures))
+    }
+
+    /// A list of texts, without those that are null. None if it was null.
+    pub(crate) fn texts(&mut self) -> Result<Option<Vec<String>>, BodyError> {
+        let mut texts = Vec::new();
+        let present = self.list(Place::Member, |reader| {
+            texts.extend(reader.owned_text()?);
+            Ok(())
+        })?;
+        Ok(present.then_some(texts))
+    }
+
     /// A map from strings to `element_type` (the service model's name); `entry` consumes each value. False if it
     /// was null.
     pub(crate) fn map(

@@ -59,7 +59,9 @@ impl Operation for BatchExecuteStatementInput {
 
     fn read_member(&mut self, reader: &mut Reader<'_>, name: &str) -> Result<Known, BodyError> {
         match name {
-            "Statements" => self.statements = read_statements(reader)?,
+            "Statements" => {
+                self.statements = reader.structures("BatchStatementRequest", MemberRequest::read_member)?;
+            }
             "ReturnConsumedCapacity" => self.return_consumed_capacity = reader.owned_text()?,
             _ => return Ok(Known::No),
         }
@@ -88,21 +90,14 @@ impl Operation for BatchExecuteStatementInput {
     }
 }
 
-fn read_statements(reader: &mut Reader<'_>) -> Result<Option<Vec<MemberRequest>>, BodyError> {
-    let mut statements = Vec::new();
-    let present = reader.list(Place::Member, |reader| {
-        let mut member = MemberRequest::default();
-        reader.structure(Place::Element, "BatchStatementRequest", |reader, name| {
-            match name {
-                "ConsistentRead" => member.consistent_read = reader.boolean()?,
-                _ => return member.request.read_member(reader, name),
-            }
-            Ok(Known::Yes)
-        })?;
-        statements.push(member);
-        Ok(())
-    })?;
-    Ok(present.then_some(statements))
+impl MemberRequest {
+    fn read_member(&mut self, reader: &mut Reader<'_>, name: &str) -> Result<Known, BodyError> {
+        match name {
+            "ConsistentRead" => self.consistent_read = reader.boolean()?,
+            _ => return self.request.read_member(reader, name),
+        }
+        Ok(Known::Yes)
+    }
 }
 
 async fn prepare(api: &Api, member: MemberRequest) -> Member {

@@ -49,13 +49,13 @@ impl SubjectInput {
         let table_name = self.table.check(api, operation)?;
         constraints.index_name("indexName", self.index_name.as_deref());
         constraints.finish()?;
-        existing_table(api, &table_name, Plane::Control).await?;
+        let table = existing_table(api, &table_name, Plane::Control).await?;
         match self.index_name {
-            Some(index_name) => {
+            Some(index_name) if !table.has_index(&index_name) => {
                 let message = messages::index_of_table_not_found(&index_name, &table_name);
                 Err(ApiError::new(Exception::ResourceNotFound, message))
             }
-            None => Ok(Subject { table_name, index_name: None }),
+            index_name => Ok(Subject { table_name, index_name }),
         }
     }
 }

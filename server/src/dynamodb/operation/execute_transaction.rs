@@ -50,7 +50,10 @@ impl Operation for ExecuteTransactionInput {
 
     fn read_member(&mut self, reader: &mut Reader<'_>, name: &str) -> Result<Known, BodyError> {
         match name {
-            "TransactStatements" => self.statements = read_statements(reader)?,
+            "TransactStatements" => {
+                self.statements =
+                    reader.structures("ParameterizedStatement", StatementRequest::read_member)?;
+            }
             "ClientRequestToken" => self.client_request_token = reader.owned_text()?,
             "ReturnConsumedCapacity" => self.return_consumed_capacity = reader.owned_text()?,
             _ => return Ok(Known::No),
@@ -89,19 +92,6 @@ impl Operation for ExecuteTransactionInput {
         refuse_faults(&placed)?;
         if is_read { read(api, placed, capacity).await } else { write(api, placed, token, capacity).await }
     }
-}
-
-fn read_statements(reader: &mut Reader<'_>) -> Result<Option<Vec<StatementRequest>>, BodyError> {
-    let mut statements = Vec::new();
-    let present = reader.list(Place::Member, |reader| {
-        let mut request = StatementRequest::default();
-        reader.structure(Place::Element, "ParameterizedStatement", |reader, name| {
-            request.read_member(reader, name)
-        })?;
-        statements.push(request);
-        Ok(())
-    })?;
-    Ok(present.then_some(statements))
 }
 
 fn understand(members: &[Member]) -> Result<Vec<BoundStatement>, ApiError> {

@@ -169,7 +169,7 @@ impl ProjectionInput {
         let present = reader.structure(Place::Member, "Projection", |reader, name| {
             match name {
                 "ProjectionType" => projection.projection_type = reader.owned_text()?,
-                "NonKeyAttributes" => projection.non_key_attributes = read_names(reader)?,
+                "NonKeyAttributes" => projection.non_key_attributes = reader.texts()?,
                 _ => return Ok(Known::No),
             }
             Ok(Known::Yes)
@@ -336,15 +336,6 @@ fn read_list(reader: &mut Reader<'_>, shape: &'static str) -> Result<Option<Vec<
         Ok(())
     })?;
     Ok(present.then_some(indexes))
-}
-
-fn read_names(reader: &mut Reader<'_>) -> Result<Option<Vec<String>>, BodyError> {
-    let mut names = Vec::new();
-    let present = reader.list(Place::Member, |reader| {
-        names.extend(reader.owned_text()?);
-        Ok(())
-    })?;
-    Ok(present.then_some(names))
 }
 
 fn refuse<T>(message: impl Into<String>) -> Result<T, ApiError> {

@@ -58,25 +58,8 @@ enum CheckedIndexUpdate {
 impl IndexUpdatesInput {
     /// Reads the list.
     pub(super) fn read(reader: &mut Reader<'_>) -> Result<Self, BodyError> {
-        let mut updates = Vec::new();
-        reader.list(Place::Member, |reader| {
-            let mut update = IndexUpdateInput::default();
-            reader.structure(Place::Element, "GlobalSecondaryIndexUpdate", |reader, name| {
-                match name {
-                    "Update" => update.update = FiguresInput::read(reader)?,
-                    "Create" => {
-                        let shape = "CreateGlobalSecondaryIndexAction";
-                        update.create = IndexInput::read(reader, Place::Member, shape)?;
-                    }
-                    "Delete" => update.delete = NameInput::read(reader)?,
-                    _ => return Ok(Known::No),
-                }
-                Ok(Known::Yes)
-            })?;
-            updates.push(update);
-            Ok(())
-        })?;
-        Ok(Self(updates))
+        let updates = reader.structures("GlobalSecondaryIndexUpdate", IndexUpdateInput::read_member)?;
+        Ok(Self(updates.unwrap_or_default()))
     }
 
     /// Understands the members; violations go to `constraints`.
@@ -97,6 +80,21 @@ impl IndexUpdatesInput {
             }
         });
         CheckedIndexUpdates(checked.collect())
+    }
+}
+
+impl IndexUpdateInput {
+    fn read_member(&mut self, reader: &mut Reader<'_>, name: &str) -> Result<Known, BodyError> {
+        match name {
+            "Update" => self.update = FiguresInput::read(reader)?,
+            "Create" => {
+                let shape = "CreateGlobalSecondaryIndexAction";
+                self.create = IndexInput::read(reader, Place::Member, shape)?;
+            }
+            "Delete" => self.delete = NameInput::read(reader)?,
+            _ => return Ok(Known::No),
+        }
+        Ok(Known::Yes)
     }
 }
 

@@ -209,21 +209,14 @@ fn read_pairs(
     shape: &'static str,
     type_member: &str,
 ) -> Result<Option<Vec<NameAndType>>, BodyError> {
-    let mut pairs = Vec::new();
-    let present = reader.list(Place::Member, |reader| {
-        let mut pair = NameAndType::default();
-        reader.structure(Place::Element, shape, |reader, name| {
-            match name {
-                "AttributeName" => pair.name = reader.owned_text()?,
-                _ if name == type_member => pair.type_name = reader.owned_text()?,
-                _ => return Ok(Known::No),
-            }
-            Ok(Known::Yes)
-        })?;
-        pairs.push(pair);
-        Ok(())
-    })?;
-    Ok(present.then_some(pairs))
+    reader.structures(shape, |pair: &mut NameAndType, reader, name| {
+        match name {
+            "AttributeName" => pair.name = reader.owned_text()?,
+            _ if name == type_member => pair.type_name = reader.owned_text()?,
+            _ => return Ok(Known::No),
+        }
+        Ok(Known::Yes)
+    })
 }
 
 /// The names with their types; incomplete without a violation of its own only if there is one.

@@ -22,21 +22,15 @@ struct TagInput {
 impl TagListInput {
     /// Reads a list of tags.
     pub(super) fn read(reader: &mut Reader<'_>) -> Result<Option<TagListInput>, BodyError> {
-        let mut tags = Vec::new();
-        let present = reader.list(Place::Member, |reader| {
-            let mut tag = TagInput::default();
-            reader.structure(Place::Element, "Tag", |reader, name| {
-                match name {
-                    "Key" => tag.key = reader.owned_text()?,
-                    "Value" => tag.value = reader.owned_text()?,
-                    _ => return Ok(Known::No),
-                }
-                Ok(Known::Yes)
-            })?;
-            tags.push(tag);
-            Ok(())
+        let tags = reader.structures("Tag", |tag: &mut TagInput, reader, name| {
+            match name {
+                "Key" => tag.key = reader.owned_text()?,
+                "Value" => tag.value = reader.owned_text()?,
+                _ => return Ok(Known::No),
+            }
+            Ok(Known::Yes)
         })?;
-        Ok(present.then_some(TagListInput(tags)))
+        Ok(tags.map(TagListInput))
     }
 
     /// The tags by key; violations go to `constraints`.

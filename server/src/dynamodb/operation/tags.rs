@@ -58,7 +58,7 @@ impl Operation for UntagResourceInput {
     fn read_member(&mut self, reader: &mut Reader<'_>, name: &str) -> Result<Known, BodyError> {
         match name {
             "ResourceArn" => self.resource_arn = reader.owned_text()?,
-            "TagKeys" => self.tag_keys = read_keys(reader)?,
+            "TagKeys" => self.tag_keys = reader.texts()?,
             _ => return Ok(Known::No),
         }
         Ok(Known::Yes)
@@ -78,15 +78,6 @@ impl Operation for UntagResourceInput {
             || ApiError::from_engine(Error::TableNotFound { table_name: String::new() }, Plane::Data);
         change(api, ChangeTags { table_name, put: Default::default(), remove }, not_found).await
     }
-}
-
-fn read_keys(reader: &mut Reader<'_>) -> Result<Option<Vec<String>>, BodyError> {
-    let mut keys = Vec::new();
-    let present = reader.list(Place::Member, |reader| {
-        keys.extend(reader.owned_text()?);
-        Ok(())
-    })?;
-    Ok(present.then_some(keys))
 }
 
 /// Changes the tags; the reply has no body.

@@ -34,7 +34,9 @@ impl Operation for TransactGetItemsInput {
 
     fn read_member(&mut self, reader: &mut Reader<'_>, name: &str) -> Result<Known, BodyError> {
         match name {
-            "TransactItems" => self.transact_items = read_items(reader)?,
+            "TransactItems" => {
+                self.transact_items = reader.structures("TransactGetItem", TransactGetItem::read_member)?;
+            }
             "ReturnConsumedCapacity" => self.return_consumed_capacity = reader.owned_text()?,
             _ => return Ok(Known::No),
         }
@@ -66,23 +68,16 @@ impl Operation for TransactGetItemsInput {
     }
 }
 
-fn read_items(reader: &mut Reader<'_>) -> Result<Option<Vec<TransactGetItem>>, BodyError> {
-    let mut items = Vec::new();
-    let present = reader.list(Place::Member, |reader| {
-        let mut item = TransactGetItem::default();
-        reader.structure(Place::Element, "TransactGetItem", |reader, name| match name {
-            "Get" => {
-                let mut get = ItemRequest::default();
-                let read = |reader: &mut Reader<'_>, name: &str| get.read_member(reader, name, &GET);
-                item.get = reader.structure(Place::Member, "Get", read)?.then_some(get);
-                Ok(Known::Yes)
-            }
-            _ => Ok(Known::No),
-        })?;
-        items.push(item);
-        Ok(())
-    })?;
-    Ok(present.then_some(items))
+impl TransactGetItem {
+    fn read_member(&mut self, reader: &mut Reader<'_>, name: &str) -> Result<Known, BodyError> {
+        if name != "Get" {
+            return Ok(Known::No);
+        }
+        let mut get = ItemRequest::default();
+        let read = |reader: &mut Reader<'_>, name: &str| get.read_member(reader, name, &GET);
+        self.get = reader.structure(Place::Member, "Get", read)?.then_some(get);
+        Ok(Known::Yes)
+    }
 }
 
 fn constrain(constraints: &mut Constraints, items: Option<&[TransactGetItem]>) {

@@ -57,7 +57,10 @@ impl Operation for TransactWriteItemsInput {
 
     fn read_member(&mut self, reader: &mut Reader<'_>, name: &str) -> Result<Known, BodyError> {
         match name {
-            "TransactItems" => self.transact_items = read_items(reader)?,
+            "TransactItems" => {
+                self.transact_items =
+                    reader.structures("TransactWriteItem", TransactWriteItem::read_member)?;
+            }
             "ClientRequestToken" => self.client_request_token = reader.owned_text()?,
             "ReturnConsumedCapacity" => self.return_consumed_capacity = reader.owned_text()?,
             "ReturnItemCollectionMetrics" => self.return_item_collection_metrics = reader.owned_text()?,
@@ -85,27 +88,6 @@ impl Operation for TransactWriteItemsInput {
         let output = api.engine.transact_write(transaction).await.map_err(ApiError::from_item_operation)?;
         Ok(reply(api, &output, capacity, metrics))
     }
-}
-
-fn read_items(reader: &mut Reader<'_>) -> Result<Option<Vec<TransactWriteItem>>, BodyError> {
-    let mut items = Vec::new();
-    let present = reader.list(Place::Member, |reader| {
-        let mut item = TransactWriteItem::default();
-        reader.structure(Place::Element, "TransactWriteItem", |reader, name| {
-            let Some(kind) = ActionKind::ALL.into_iter().find(|kind| kind.name() == name) else {
-                return Ok(Known::No);
-            };
-            let mut action = ActionRequest::default();
-            let read = |reader: &mut Reader<'_>, name: &str| action.read_member(reader, name, kind.shape());
-            if reader.structure(Place::Member, kind.name(), read)? {
-                item.actions.push((kind, action));
-            }
-            Ok(Known::Yes)
-        })?;
-        items.push(item);
-        Ok(())
-    })?;
-    Ok(present.then_some(items))
 }
 
 fn constrain(constraints: &mut Constraints, items: Option<&[TransactWriteItem]>) {
@@ -212,6 +194,18 @@ impl ActionRequest {
 }
 
 impl TransactWriteItem {
+    fn read_member(&mut self, reader: &mut Reader<'_>, name: &str) -> Result<Known, BodyError> {
+        let Some(kind) = ActionKind::ALL.into_iter().find(|kind| kind.name() == name) else {
+            return Ok(Known::No);
+        };
+        let mut action = ActionRequest::default();
+        let read = |reader: &mut Reader<'_>, name: &str| action.read_member(reader, name, kind.shape());
+        if reader.structure(Place::Member, kind.name(), read)? {
+            self.actions.push((kind, action));
+        }
+        Ok(Known::Yes)
+    }
+
     /// The element's action. The faults of one element are told before those of the next.
     fn understand(self, api: &Api) -> Result<TransactAction, ApiError> {
         let Ok([(kind, action)]) = <[_; 1]>::try_from(self.actions) else {

