@@ -1,5 +1,7 @@
 //! Tables and items through the whole server: every operation once, as a client without an SDK sees it.
 
+use std::time::Duration;
+
 use proptest::prelude::*;
 use serde_json::{Value, json};
 

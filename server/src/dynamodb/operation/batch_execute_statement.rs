@@ -14,7 +14,7 @@ use super::statement_page::PageStart;
 use super::statement_request::StatementRequest;
 use crate::dynamodb::constraint::Constraints;
 use crate::dynamodb::error_map::ApiError;
-use crate::dynamodb::json::{BodyError, Known, Members, Place, Reader};
+use crate::dynamodb::json::{BodyError, Known, Members, Reader};
 use crate::dynamodb::reply::ReturnConsumedCapacity;
 use crate::dynamodb::{Api, Operation, messages};
 

@@ -17,7 +17,7 @@ use super::statement_request::{CheckedStatement, StatementRequest};
 use super::transact_write_items::TOKEN_LENGTH_MAX;
 use crate::dynamodb::constraint::Constraints;
 use crate::dynamodb::error_map::{ApiError, CancellationReason};
-use crate::dynamodb::json::{BodyError, Known, Members, Place, Reader};
+use crate::dynamodb::json::{BodyError, Known, Members, Reader};
 use crate::dynamodb::reply::{CapacityKind, ReturnConsumedCapacity};
 use crate::dynamodb::{Api, Operation, messages};
 

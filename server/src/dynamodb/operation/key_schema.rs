@@ -5,7 +5,7 @@ use basalt_engine::model::{INDEX_KEY_ATTRIBUTES_MAX, IndexKeySchema, KeyAttribut
 
 use crate::dynamodb::constraint::{Constraints, Enumeration};
 use crate::dynamodb::error_map::ApiError;
-use crate::dynamodb::json::{BodyError, Known, Place, Reader};
+use crate::dynamodb::json::{BodyError, Known, Reader};
 use crate::dynamodb::messages;
 
 const ATTRIBUTE_TYPES: Enumeration<ScalarKind> =

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::ops::RangeInclusive;
 
 use crate::dynamodb::constraint::Constraints;
-use crate::dynamodb::json::{BodyError, Known, Place, Reader};
+use crate::dynamodb::json::{BodyError, Known, Reader};
 
 const KEY_LENGTH: RangeInclusive<usize> = 1..=128;
 const VALUE_LENGTH: RangeInclusive<usize> = 0..=256;

@@ -7,7 +7,7 @@ use basalt_engine::{ChangeTags, Error};
 use super::tag_list::TagListInput;
 use crate::dynamodb::constraint::Constraints;
 use crate::dynamodb::error_map::{ApiError, Plane};
-use crate::dynamodb::json::{BodyError, Known, Place, Reader};
+use crate::dynamodb::json::{BodyError, Known, Reader};
 use crate::dynamodb::reply::object_reply;
 use crate::dynamodb::resource_arn::ResourceArn;
 use crate::dynamodb::{Api, Operation, messages};
