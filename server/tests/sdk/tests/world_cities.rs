@@ -8,7 +8,6 @@ mod support;
 use std::{
     collections::{BTreeMap, HashMap},
     env,
-    time::Duration,
 };
 
 use aws_sdk_dynamodb::{
