@@ -14,11 +14,15 @@ pub fn native_frame(data: &[u8]) {
         let (taken, behind) = rest.split_at(length);
         assert_eq!(frame.head.encode(frame.body), taken, "a frame has one form");
         match frame.head.kind {
-            FrameKind::Hello => assert_one_form(frame.body, Hello::decode(frame.body).map(|hello| hello.encode())),
+            FrameKind::Hello => {
+                assert_one_form(frame.body, Hello::decode(frame.body).map(|hello| hello.encode()))
+            }
             FrameKind::Welcome => {
                 assert_one_form(frame.body, Welcome::decode(frame.body).map(|welcome| welcome.encode()));
             }
-            FrameKind::Proof => assert_one_form(frame.body, Proof::decode(frame.body).map(|proof| proof.encode())),
+            FrameKind::Proof => {
+                assert_one_form(frame.body, Proof::decode(frame.body).map(|proof| proof.encode()))
+            }
             _ => {}
         }
         rest = behind;
@@ -37,7 +41,10 @@ pub fn native_document(data: &[u8]) {
     let mut reader = DocumentReader::new(document);
     let is_sound = reader.skip().is_ok() && reader.finish().is_ok();
     assert!(is_sound || !is_accepted, "what is no document is no request");
-    assert!(!basalt_server::accepts_document(0, document, REQUEST_MEMORY_BYTES), "no operation has this number");
+    assert!(
+        !basalt_server::accepts_document(0, document, REQUEST_MEMORY_BYTES),
+        "no operation has this number"
+    );
 }
 
 fn assert_one_form<E>(bytes: &[u8], encoded: Result<Vec<u8>, E>) {
