@@ -21,6 +21,8 @@ START_SECONDS_MAX = 120
 MIB = 1 << 20
 # How long to wait between looks at a port that is about to open: short against what is measured.
 LOOK_AGAIN_SECONDS = 0.0002
+# The two services, as targets of requests name them.
+TABLES, STREAMS = "DynamoDB_20120810", "DynamoDBStreams_20120810"
 
 
 class Lost(Exception):
@@ -37,16 +39,23 @@ class Connection:
 
     def call(self, operation, **members):
         """Sends one request; returns its answer, or raises RuntimeError with what the server said instead."""
-        status, body = self.exchange(operation, json.dumps(members).encode())
+        return self._answer(operation, members, TABLES)
+
+    def call_streams(self, operation, **members):
+        """The same of the streams service."""
+        return self._answer(operation, members, STREAMS)
+
+    def _answer(self, operation, members, service):
+        status, body = self.exchange(operation, json.dumps(members).encode(), service)
         if status != 200:
             raise RuntimeError(f"{operation}: {status} {body[:500]!r}")
         return json.loads(body)
 
-    def exchange(self, operation, body):
+    def exchange(self, operation, body, service=TABLES):
         """Sends one request; returns status and body of the answer."""
         head = (
             "POST / HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Type: application/x-amz-json-1.0\r\n"
-            f"X-Amz-Target: DynamoDB_20120810.{operation}\r\nX-Amz-Date: 20260101T000000Z\r\n"
+            f"X-Amz-Target: {service}.{operation}\r\nX-Amz-Date: 20260101T000000Z\r\n"
             "Authorization: AWS4-HMAC-SHA256 Credential=load/20260101/us-east-1/dynamodb/aws4_request, "
             f"SignedHeaders=host;x-amz-date;x-amz-target, Signature={'0' * 64}\r\n"
             f"Content-Length: {len(body)}\r\n\r\n"
