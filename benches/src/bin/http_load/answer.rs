@@ -16,7 +16,7 @@ pub(crate) struct Answer {
 pub(crate) enum Verdict {
     /// It is done.
     Done,
-    /// The server had no room for it, or for part of it: send it again, later.
+    /// The server had no room for it, or for part of it, or another transaction was at work: send it again, later.
     Again,
     /// It failed.
     Failed,
@@ -45,7 +45,7 @@ impl Answer {
         match self.status {
             200 if is_unprocessed(body) => Verdict::Again,
             200 => Verdict::Done,
-            400 if is_throttled(body) => Verdict::Again,
+            400 if is_throttled(body) || is_in_conflict(body) => Verdict::Again,
             _ => Verdict::Failed,
         }
     }
@@ -54,6 +54,12 @@ impl Answer {
 fn is_unprocessed(body: &[u8]) -> bool {
     let rest = memmem::find(body, b"\"UnprocessedItems\":{").map(|at| body[at..].iter().skip(20));
     rest.is_some_and(|mut rest| rest.next() != Some(&b'}'))
+}
+
+fn is_in_conflict(body: &[u8]) -> bool {
+    [&b"#TransactionCanceledException"[..], b"TransactionConflict"]
+        .iter()
+        .all(|name| memmem::find(body, name).is_some())
 }
 
 fn is_throttled(body: &[u8]) -> bool {
@@ -92,6 +98,12 @@ mod tests {
             verdict(400, r#"{"__type":"com.amazon.coral.availability#ThrottlingException"}"#),
             Verdict::Again
         );
+        let canceled = |reason| {
+            let name = "com.amazonaws.dynamodb.v20120810#TransactionCanceledException";
+            verdict(400, &format!(r#"{{"__type":"{name}","CancellationReasons":[{{"Code":"{reason}"}}]}}"#))
+        };
+        assert_eq!(canceled("TransactionConflict"), Verdict::Again);
+        assert_eq!(canceled("ConditionalCheckFailed"), Verdict::Failed);
         assert_eq!(
             verdict(400, r#"{"__type":"com.amazon.coral.validate#ValidationException"}"#),
             Verdict::Failed

@@ -6,6 +6,8 @@ use basalt_benches::test_item::{TestItems, write_key_json};
 
 /// Items that one BatchWriteItem may hold.
 const BATCH_ITEMS_MAX: u64 = 25;
+/// Items that one TransactWriteItems may hold.
+const TRANSACTION_ITEMS_MAX: u64 = 100;
 
 /// Where the server is: `http://host:port`.
 #[derive(Debug, Clone)]
@@ -35,6 +37,8 @@ pub(crate) enum Operation {
     Get,
     /// BatchWriteItem of 25 puts
     BatchPut,
+    /// TransactWriteItems of 100 puts
+    TransactPut,
 }
 
 impl Operation {
@@ -43,6 +47,7 @@ impl Operation {
             Operation::Put => "PutItem",
             Operation::Get => "GetItem",
             Operation::BatchPut => "BatchWriteItem",
+            Operation::TransactPut => "TransactWriteItems",
         }
     }
 
@@ -51,6 +56,7 @@ impl Operation {
         match self {
             Operation::Put | Operation::Get => 1,
             Operation::BatchPut => BATCH_ITEMS_MAX,
+            Operation::TransactPut => TRANSACTION_ITEMS_MAX,
         }
     }
 }
@@ -64,6 +70,8 @@ pub(crate) struct RequestWriter {
     head: Vec<u8>,
     body_start: Vec<u8>,
     body_end: &'static [u8],
+    /// What stands before each item of several.
+    put_start: Vec<u8>,
     body: Vec<u8>,
     /// The next version to put. Begins differently in every run, so that each run changes what the one before left.
     version: u64,
@@ -77,6 +85,11 @@ impl RequestWriter {
                 (format!("{{\"TableName\":\"{table}\",\"ConsistentRead\":true,\"Key\":{{\""), b"}}")
             }
             Operation::BatchPut => (format!("{{\"RequestItems\":{{\"{table}\":["), b"]}}"),
+            Operation::TransactPut => ("{\"TransactItems\":[".to_owned(), b"]}"),
+        };
+        let put_start = match operation {
+            Operation::TransactPut => format!("{{\"Put\":{{\"TableName\":\"{table}\",\"Item\":"),
+            _ => "{\"PutRequest\":{\"Item\":".to_owned(),
         };
         Self {
             operation,
@@ -84,6 +97,7 @@ impl RequestWriter {
             head: head(endpoint, operation.name()),
             body_start: body_start.into_bytes(),
             body_end,
+            put_start: put_start.into_bytes(),
             body: Vec::new(),
             version: std::process::id().into(),
         }
@@ -96,7 +110,7 @@ impl RequestWriter {
         match self.operation {
             Operation::Put => self.write_item(numbers.start),
             Operation::Get => write_key_json(numbers.start, &mut self.body),
-            Operation::BatchPut => self.write_puts(numbers),
+            Operation::BatchPut | Operation::TransactPut => self.write_puts(numbers),
         }
         self.body.extend_from_slice(self.body_end);
         request.clear();
@@ -111,7 +125,7 @@ impl RequestWriter {
         for number in numbers {
             let start: &[u8] = if number == first { b"" } else { b"," };
             self.body.extend_from_slice(start);
-            self.body.extend_from_slice(b"{\"PutRequest\":{\"Item\":");
+            self.body.extend_from_slice(&self.put_start);
             self.write_item(number);
             self.body.extend_from_slice(b"}}");
         }
@@ -172,5 +186,10 @@ mod tests {
         let puts = batch["RequestItems"]["t"].as_array().unwrap();
         assert_eq!(puts.len(), 25);
         assert_eq!(puts[24]["PutRequest"]["Item"]["id"]["S"], "0000000000000024");
+        let transaction = body_of(Operation::TransactPut, 0..100);
+        let puts = transaction["TransactItems"].as_array().unwrap();
+        assert_eq!(puts.len(), 100);
+        assert_eq!(puts[99]["Put"]["Item"]["id"]["S"], "0000000000000099");
+        assert_eq!(puts[99]["Put"]["TableName"], "t");
     }
 }
