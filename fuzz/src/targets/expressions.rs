@@ -8,8 +8,8 @@ use std::collections::BTreeMap;
 
 use basalt_format::item_encoding;
 use basalt_model::expression::{
-    Condition, ExpressionError, ExpressionKind, Placeholders, Projection, Update, parse_condition,
-    parse_key_condition, parse_projection, parse_update,
+    Condition, ExpressionError, ExpressionKind, Placeholders, Projection, SchemaError, Update,
+    parse_condition, parse_key_condition, parse_projection, parse_update,
 };
 use basalt_model::key::KeyCodec;
 use basalt_model::{DocumentPath, EncodedItem, Item, Value};
@@ -43,7 +43,7 @@ pub fn expression_key_condition(data: &[u8]) {
     let condition = scene.condition(ExpressionKind::Condition, &scene.text);
     let condition = condition.expect("every key condition is a condition");
     for schema in schemas() {
-        match conditions.bind(&schema) {
+        match conditions.bind(&schema, |_attribute, _place| Ok::<_, SchemaError>(())) {
             Err(error) => drop(error.to_string()),
             Ok(bound) => {
                 let codec = KeyCodec::new(schema, &SECRET);
