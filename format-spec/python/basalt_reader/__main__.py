@@ -18,7 +18,8 @@ from .directory import Directory
 
 
 def main():
-    parser = argparse.ArgumentParser(prog="basalt_reader", description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
+    as_written = argparse.RawTextHelpFormatter
+    parser = argparse.ArgumentParser(prog="basalt_reader", description=__doc__, formatter_class=as_written)
     parser.add_argument("directory")
     parser.add_argument("--indexes", action="store_true")
     parser.add_argument("--streams", action="store_true")

@@ -128,7 +128,7 @@ class Table:
 
     def records(self):
         """The records of all streams: stream, partition, position, hybrid time, record."""
-        for partition in self.partitions:
+        for partition in self.partitions.keys() & self.directory.partitions.keys():
             for stream, position, time, record in stream_records(self.directory.partitions[partition]):
                 yield stream, partition, position, time, record
 
@@ -142,7 +142,7 @@ class Table:
             pass
         for _, _, rows in self._open_rows(self.definition["number"]):
             for prefix, _ in collection_sizes(rows):
-                there = any(key.startswith(prefix) for key in rows) or any(key.startswith(prefix) for key in self.unsettled)
+                there = any(key.startswith(prefix) for key in [*rows, *self.unsettled])
                 require(there, f"{self.name}: a collection has a size and no item")
             for _, item_key in expiries(rows):
                 there = item_key in rows or item_key in self.unsettled

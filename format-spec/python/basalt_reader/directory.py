@@ -22,9 +22,9 @@ class Directory:
             self._take_entries(Stream(self.path, self.node, known))
         self.superblocks = {}
         self.catalog = Catalog(self._recover(CATALOG_PARTITION, self.node["catalog_file_uuid"]))
-        self.partitions = {
-            number: self._recover(number, row["file_uuid"]) for number, row in self.catalog.partitions.items()
-        }
+        # What a split was filling when it was cut short counts for nothing.
+        there = {number: row for number, row in self.catalog.partitions.items() if row["state"] != "Filling"}
+        self.partitions = {number: self._recover(number, row["file_uuid"]) for number, row in there.items()}
         self._check_superblocks()
 
     def _take_entries(self, stream):
@@ -59,7 +59,8 @@ class Directory:
         for partition, row in self.catalog.partitions.items():
             superblock = self.superblocks.get(partition)
             if superblock is not None:
-                for name, known in (("table", row["table_number"]), ("hash_first", row["hash_first"]), ("hash_last", row["hash_last"])):
+                said = {"table": row["table_number"], "hash_first": row["hash_first"], "hash_last": row["hash_last"]}
+                for name, known in said.items():
                     differs = f"partition {partition}: the catalog says {name} {known}, its file {superblock[name]}"
                     require(superblock[name] == known, differs)
 

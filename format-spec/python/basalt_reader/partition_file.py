@@ -294,7 +294,8 @@ class Page:
             require(payload == b"", f"{self.where}: a child has a payload")
             pointer = Pointer(header)
             is_leaf = pointer.kind in ("Leaf", "LeafWithOverflow")
-            require(is_leaf == (self.level == 1) and (is_leaf or pointer.kind == "Inner"), f"{self.where}: a child is a {pointer.kind}")
+            fits = is_leaf if self.level == 1 else pointer.kind == "Inner"
+            require(fits, f"{self.where}: a child is a {pointer.kind}")
             if slot == 0:
                 require(fields["key_bytes"] == 0, f"{self.where}: the first child has a separator")
                 key = self.lower

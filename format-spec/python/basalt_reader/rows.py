@@ -122,7 +122,8 @@ def outbox_changes(rows):
         while not cursor.is_done():
             change = OUTBOX_CHANGE.read(cursor.bytes(OUTBOX_CHANGE.size))
             row_key = cursor.prefixed()
-            require(row_key[:1] == bytes([TAGS["TAG_GLOBAL_INDEX"]]) and len(row_key) >= 9, "a change is of no index row")
+            of_index = row_key[:1] == bytes([TAGS["TAG_GLOBAL_INDEX"]]) and len(row_key) >= 9
+            require(of_index, "a change is of no index row")
             is_put = change["kind"] == CHANGE_KINDS["CHANGE_PUT"]
             require(is_put or change["kind"] == CHANGE_KINDS["CHANGE_DELETE"], "a change is of an unknown kind")
             yield head["entry_index"], change["index_number"], row_key, cursor.prefixed() if is_put else None
