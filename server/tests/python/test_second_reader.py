@@ -16,6 +16,7 @@ import threading
 import time
 
 import boto3
+import pytest
 from boto3.dynamodb.types import Binary
 from botocore.exceptions import BotoCoreError, ClientError
 
@@ -258,19 +259,27 @@ def check_against_daemon(directory, daemon, is_settled):
     return items
 
 
-def make(folder, writes):
-    """A running daemon on a new directory with so many writes."""
+@pytest.fixture
+def daemon(tmp_path):
+    """A running daemon on a new directory; it ends with the test, however that ends."""
     print(f"SECOND_READER_SEED={SEED}")
-    daemon = Daemon(folder / "data").start()
+    daemon = Daemon(tmp_path / "data").start()
+    yield daemon
+    if daemon.process.poll() is None:
+        daemon.kill()
+
+
+def write(daemon, writes):
+    """Makes the tables and so many writes; returns what can go on with that."""
     load, client = Load(daemon, SEED), daemon.client()
     load.make_tables()
     for _ in range(writes):
         load.write(client)
-    return daemon, load
+    return load
 
 
-def test_the_reader_agrees_after_a_clean_stop_and_after_kills(tmp_path):
-    daemon, load = make(tmp_path, WRITES)
+def test_the_reader_agrees_after_a_clean_stop_and_after_kills(daemon):
+    load = write(daemon, WRITES)
     assert daemon.stop() == 0, daemon.log()
     items = check_against_daemon(daemon.directory, daemon, is_settled=True)
     assert {place for place in items if place[0] == "indexed"} == {
@@ -283,8 +292,8 @@ def test_the_reader_agrees_after_a_clean_stop_and_after_kills(tmp_path):
     check_against_daemon(daemon.directory, daemon, is_settled=True)
 
 
-def test_a_damaged_directory_is_noticed_or_reads_the_same(tmp_path):
-    daemon, load = make(tmp_path, FEW_WRITES)
+def test_a_damaged_directory_is_noticed_or_reads_the_same(daemon):
+    load = write(daemon, FEW_WRITES)
     # After a kill, damage to the very last frame would look like a write that the crash tore.
     assert daemon.stop() == 0, daemon.log()
     directory = pathlib.Path(daemon.directory)
