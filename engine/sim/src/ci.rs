@@ -33,6 +33,8 @@ const MARKS_OUT_OF_REACH: &[(&str, &str)] = &[
     ("data directory locked by another process", "one process at a time here"),
     ("dirty page evicted", "these workloads fit the smallest pool; storage's own tests have larger ones"),
     ("extent freed while it is read", "needs reads of pages that the pool does not hold"),
+    ("partition file closed for another", "needs more partitions; storage's own tests have sixty"),
+    ("a split catches up with its writers", "needs more keys written beside a copy than these clients have"),
     ("page changed while it was written", "needs a page written for its room alone"),
     ("wal damage before a durable frame refused", "a refusal: no run of these rungs may reach it"),
     ("wal segment that is no longer needed was written over", "rare: not seen in these portions"),
