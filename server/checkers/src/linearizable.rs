@@ -56,7 +56,7 @@ impl<S: Debug> Display for Violation<S> {
     }
 }
 
-/// Calls that may be under way at once: the bits of a [`World`]'s set.
+/// Calls that may be under way at once: the bits of a `World`'s set.
 pub const CALLS_UNDER_WAY_MAX: usize = 128;
 
 /// Judges the history of one item; returns the states in which it may have ended.
