@@ -32,7 +32,7 @@ use std::{
 use clap::Parser;
 
 use crate::{
-    arena::{Arena, Bank, Fault, Lists, Registers, Versions},
+    arena::{Arena, Bank, Fault, Growth, Lists, Registers, Versions},
     connection::Service,
     daemon::{Daemon, DaemonOptions, Lives},
     round::{RoundOptions, RoundResult},
@@ -63,6 +63,9 @@ struct Arguments {
     /// Clients of each of the four arenas
     #[arg(long, default_value_t = 6)]
     clients: u32,
+    /// By how many KiB a second each table grows: with a small --partition-size, partitions are split under load
+    #[arg(long, default_value_t = 0, value_name = "KIBIBYTES")]
+    growth: u64,
     /// One more flag of the daemon; may be given several times
     #[arg(long = "flag", value_name = "FLAG", allow_hyphen_values = true)]
     flags: Vec<String>,
@@ -97,8 +100,13 @@ fn run(arguments: &Arguments) -> Result<(), String> {
 
 fn run_in(folder: &Path, seed: u64, arguments: &Arguments) -> Result<(), String> {
     let clients = arguments.clients;
-    let arenas: [&dyn Arena; 4] =
+    let hot: [&dyn Arena; 4] =
         [&Registers { clients }, &Versions { clients }, &Lists { clients }, &Bank { clients }];
+    let growth = Growth::new(&hot, arguments.growth << 10);
+    let mut arenas = hot.to_vec();
+    if arguments.growth > 0 {
+        arenas.push(&growth);
+    }
     let lives = Lives::new();
     let mut flags = vec!["--io".to_owned(), arguments.io.clone()];
     flags.extend(arguments.flags.iter().cloned());
@@ -125,6 +133,8 @@ fn run_in(folder: &Path, seed: u64, arguments: &Arguments) -> Result<(), String>
         total.finding.absorb(result.finding);
     }
     report(&total, loaded, started.elapsed());
+    let ended: usize = tails.iter().map(Tail::finished_count).sum();
+    println!("{ended} shards of streams ended, each by a split of its partition.");
     Ok(())
 }
 

@@ -72,6 +72,11 @@ impl Tail {
         self.table
     }
 
+    /// Shards that were read to their end.
+    pub(crate) fn finished_count(&self) -> usize {
+        self.finished.len()
+    }
+
     /// Reads until all is quiet, and then to the end: what was acknowledged is to be seen at once.
     pub(crate) fn run(&mut self, session: &mut Session<'_>) -> Result<(), String> {
         loop {

@@ -6,7 +6,7 @@ use basalt_checkers::{
 };
 use serde_json::{Value, json};
 
-use super::{Arena, Finding, Witness, lines, testimonies};
+use super::{Arena, Finding, View, Witness, lines, testimonies};
 use crate::{
     connection::Service,
     session::{Session, Told},
@@ -44,6 +44,14 @@ impl Arena for Bank {
 
     fn streamed_table(&self) -> Option<&'static str> {
         Some(TABLE)
+    }
+
+    fn bystanders(&self, name: &str) -> Vec<(&'static str, Value)> {
+        vec![(TABLE, json!({"pk": text(name)}))]
+    }
+
+    fn views(&self) -> Vec<View> {
+        vec![(TABLE, None)]
     }
 
     fn client_count(&self) -> u32 {

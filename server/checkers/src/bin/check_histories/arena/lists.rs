@@ -11,7 +11,7 @@ use basalt_checkers::{
 };
 use serde_json::{Value, json};
 
-use super::{Arena, Finding, Witness, testimonies};
+use super::{Arena, Finding, View, Witness, testimonies};
 use crate::{
     connection::Service,
     session::{Session, Told, outcome_of},
@@ -51,12 +51,16 @@ impl Arena for Lists {
         None
     }
 
-    fn client_count(&self) -> u32 {
-        self.clients
+    fn bystanders(&self, name: &str) -> Vec<(&'static str, Value)> {
+        TABLES.map(|table| (table, json!({"pk": text(name)}))).to_vec()
     }
 
-    fn begin_round(&self, _session: &mut Session<'_>) -> Result<(), String> {
-        Ok(())
+    fn views(&self) -> Vec<View> {
+        TABLES.map(|table| (table, None)).to_vec()
+    }
+
+    fn client_count(&self) -> u32 {
+        self.clients
     }
 
     fn run_client(&self, session: &mut Session<'_>) -> Result<Box<dyn Witness>, String> {

@@ -1,6 +1,7 @@
 //! Where clients meet: each arena has its tables, its clients, and what it is judged by.
 
 mod bank;
+mod growth;
 mod lists;
 mod registers;
 mod versions;
@@ -9,7 +10,13 @@ use std::collections::BTreeMap;
 
 use serde_json::Value;
 
-pub(crate) use self::{bank::Bank, lists::Lists, registers::Registers, versions::Versions};
+pub(crate) use self::{
+    bank::Bank,
+    growth::{Growth, View},
+    lists::Lists,
+    registers::Registers,
+    versions::Versions,
+};
 use crate::{session::Session, tail::Records};
 
 /// What a check found.
@@ -53,11 +60,19 @@ pub(crate) trait Arena: Sync {
     /// The table whose stream is to be followed.
     fn streamed_table(&self) -> Option<&'static str>;
 
+    /// An item for each table that the clients leave alone, with all that the table's indexes want of it.
+    fn bystanders(&self, name: &str) -> Vec<(&'static str, Value)>;
+
+    /// The tables and their indexes.
+    fn views(&self) -> Vec<View>;
+
     /// How many clients work here.
     fn client_count(&self) -> u32;
 
     /// Puts there what a round begins with.
-    fn begin_round(&self, session: &mut Session<'_>) -> Result<(), String>;
+    fn begin_round(&self, _session: &mut Session<'_>) -> Result<(), String> {
+        Ok(())
+    }
 
     /// One client until the round is over; keeps what it saw to itself.
     fn run_client(&self, session: &mut Session<'_>) -> Result<Box<dyn Witness>, String>;

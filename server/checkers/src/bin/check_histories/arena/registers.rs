@@ -12,7 +12,7 @@ use basalt_checkers::{
 };
 use serde_json::{Value, json};
 
-use super::{Arena, Finding, Witness, lines, testimonies};
+use super::{Arena, Finding, View, Witness, lines, testimonies};
 use crate::{
     connection::Service,
     session::{Session, Told},
@@ -58,12 +58,16 @@ impl Arena for Registers {
         Some(TABLE)
     }
 
-    fn client_count(&self) -> u32 {
-        self.clients
+    fn bystanders(&self, name: &str) -> Vec<(&'static str, Value)> {
+        vec![(TABLE, json!({"pk": text(name), "sk": number(0), "tag": number(0)}))]
     }
 
-    fn begin_round(&self, _session: &mut Session<'_>) -> Result<(), String> {
-        Ok(())
+    fn views(&self) -> Vec<View> {
+        vec![(TABLE, None), (TABLE, Some("by_tag"))]
+    }
+
+    fn client_count(&self) -> u32 {
+        self.clients
     }
 
     fn run_client(&self, session: &mut Session<'_>) -> Result<Box<dyn Witness>, String> {

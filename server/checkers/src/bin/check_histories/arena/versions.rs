@@ -15,7 +15,7 @@ use basalt_checkers::{
 };
 use serde_json::{Value, json};
 
-use super::{Arena, Finding, Witness, lines, testimonies};
+use super::{Arena, Finding, View, Witness, lines, testimonies};
 use crate::{
     connection::Service,
     session::{Session, Told, outcome_of},
@@ -88,12 +88,17 @@ impl Arena for Versions {
         Some(TABLE)
     }
 
-    fn client_count(&self) -> u32 {
-        self.clients
+    fn bystanders(&self, name: &str) -> Vec<(&'static str, Value)> {
+        let item = json!({"pk": text(name), "group": text(name), "version": number(0), "bucket": text(name)});
+        vec![(TABLE, item)]
     }
 
-    fn begin_round(&self, _session: &mut Session<'_>) -> Result<(), String> {
-        Ok(())
+    fn views(&self) -> Vec<View> {
+        vec![(TABLE, None), (TABLE, Some("by_group")), (TABLE, Some("by_bucket"))]
+    }
+
+    fn client_count(&self) -> u32 {
+        self.clients
     }
 
     fn run_client(&self, session: &mut Session<'_>) -> Result<Box<dyn Witness>, String> {
