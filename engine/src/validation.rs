@@ -188,6 +188,12 @@ pub enum ValidationError {
         "One or more parameter values were invalid: GlobalSecondaryIndex count exceeds the per-table limit of 20"
     )]
     TooManyGlobalIndexes,
+    /// The indexes of a table name more attributes to be held than they may. The wording is ours: DynamoDB's was not
+    /// observed.
+    #[error(
+        "One or more parameter values were invalid: Number of NonKeyAttributes over all indexes exceeds the per-table limit of 100"
+    )]
+    TooManyNonKeyAttributes,
     /// What is wrong with the key of an item or a request.
     #[error(transparent)]
     Key(#[from] KeyError),

@@ -10,6 +10,7 @@ use basalt_model::{
 };
 
 use super::{OnDemandMaximum, TablePartition, partition::partition_of};
+use crate::error::ValidationError;
 
 /// What an index holds of an item beside the key attributes of table and index, which it always holds.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -20,6 +21,27 @@ pub enum IndexProjection {
     KeysOnly,
     /// These attributes.
     Include(Vec<String>),
+}
+
+impl IndexProjection {
+    /// The most attributes that the indexes of one table may name, summed over all of them.
+    const NAMES_MAX: usize = 100;
+
+    /// Refuses the projections of one table's indexes if they name too many attributes; one that several name counts as
+    /// often.
+    pub(crate) fn check_all<'a>(
+        projections: impl IntoIterator<Item = &'a IndexProjection>,
+    ) -> Result<(), ValidationError> {
+        let names = projections.into_iter().map(|projection| match projection {
+            Self::All | Self::KeysOnly => 0,
+            Self::Include(names) => names.len(),
+        });
+        if names.sum::<usize>() > Self::NAMES_MAX {
+            Err(ValidationError::TooManyNonKeyAttributes)
+        } else {
+            Ok(())
+        }
+    }
 }
 
 /// A local secondary index to be made with its table.

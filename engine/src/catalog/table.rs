@@ -7,8 +7,8 @@ use basalt_model::{KeyAttribute, KeyCodec, KeySchema};
 use basalt_storage::PartitionSpec;
 
 use super::{
-    ClosedPartition, GlobalIndex, IndexStatus, LocalIndex, StreamDescription, TableId, TablePartition,
-    TableSettings, TimeToLive, partition::partition_of,
+    ClosedPartition, GlobalIndex, IndexProjection, IndexStatus, LocalIndex, StreamDescription, TableId,
+    TablePartition, TableSettings, TimeToLive, partition::partition_of,
 };
 use crate::throughput::Throughput;
 
@@ -70,6 +70,12 @@ impl Table {
         let local = self.local_indexes.iter().map(|index| &index.keys);
         let global = self.global_indexes.iter().map(|index| &index.keys);
         local.chain(global).flat_map(|keys| keys.schema().attributes())
+    }
+
+    /// What each of its indexes holds.
+    pub(crate) fn index_projections(&self) -> impl Iterator<Item = &IndexProjection> {
+        let local = self.local_indexes.iter().map(|index| &index.projection);
+        local.chain(self.global_indexes.iter().map(|index| &index.projection))
     }
 
     /// The local index of this name.

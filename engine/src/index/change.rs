@@ -10,7 +10,7 @@ use basalt_storage::PartitionId;
 
 use super::IndexPlace;
 use crate::{
-    catalog::{GlobalIndex, GlobalIndexDefinition, IndexStatus, Table},
+    catalog::{GlobalIndex, GlobalIndexDefinition, IndexProjection, IndexStatus, Table},
     error::{Error, ValidationError},
     operation::GlobalIndexChange,
     shard::LocalEngine,
@@ -56,6 +56,7 @@ impl OnlineIndexChange {
         if table.global_indexes.len() >= GLOBAL_INDEXES_MAX {
             return Err(ValidationError::TooManyGlobalIndexes.into());
         }
+        IndexProjection::check_all(table.index_projections().chain([&definition.projection]))?;
         Ok(Self::Create(definition.clone()))
     }
 

@@ -13,9 +13,9 @@ use basalt_storage::PartitionStats;
 use super::{tags::check_tags, throughput_change::ThroughputChange};
 use crate::{
     catalog::{
-        BillingMode, DeletionProtection, GlobalIndexDefinition, IndexStatus, LocalIndexDefinition,
-        OnDemandMaximum, StreamDescription, StreamViewType, Table, TableClass, TableDefinition, TableId,
-        TableSettings, ThroughputHistory, TimeToLive, WarmThroughput,
+        BillingMode, DeletionProtection, GlobalIndexDefinition, IndexProjection, IndexStatus,
+        LocalIndexDefinition, OnDemandMaximum, StreamDescription, StreamViewType, Table, TableClass,
+        TableDefinition, TableId, TableSettings, ThroughputHistory, TimeToLive, WarmThroughput,
     },
     error::{Error, ValidationError},
     options::EngineOptions,
@@ -214,6 +214,8 @@ pub struct GlobalIndexDescription {
     pub index_arn: String,
     /// Where it is in its life.
     pub status: IndexStatus,
+    /// Whether a change of its figures takes its course; UpdateTable answers so.
+    pub is_updating: bool,
     /// Entries stored now.
     pub item_count: u64,
     /// Bytes stored now.
@@ -268,6 +270,8 @@ impl CreateTable {
         {
             return Err(ValidationError::KeyAttributesShareName.into());
         }
+        let local = self.local_indexes.iter().map(|index| &index.projection);
+        IndexProjection::check_all(local.chain(self.global_indexes.iter().map(|index| &index.projection)))?;
         check_tags(&self.tags)
     }
 }
@@ -282,13 +286,14 @@ impl TableDescription {
         if both_provisioned {
             self.billing_mode = before.settings.billing_mode;
             self.decreases_today = before.settings.throughput_history.decreases_today(now);
-            for index in &mut self.global_indexes {
-                if let Some(present) = before.global_index(&index.definition.index_name) {
+        }
+        for index in &mut self.global_indexes {
+            if let Some(present) = before.global_index(&index.definition.index_name) {
+                index.is_updating = index.definition.throughput != present.throughput;
+                if both_provisioned {
                     index.definition.throughput = present.throughput;
                 }
             }
-        }
-        for index in &mut self.global_indexes {
             if let IndexStatus::Creating { backfilling } = &mut index.status {
                 *backfilling = false;
             }
@@ -320,7 +325,14 @@ impl TableDescription {
         let global_indexes = table.global_indexes.iter().map(|index| {
             let RowCount { count: item_count, bytes: size_bytes } = counts.of(index.number);
             let (definition, index_arn) = (index.definition(), index_arn(&index.name));
-            GlobalIndexDescription { definition, index_arn, status: index.status, item_count, size_bytes }
+            GlobalIndexDescription {
+                definition,
+                index_arn,
+                status: index.status,
+                is_updating: false,
+                item_count,
+                size_bytes,
+            }
         });
         let RowCount { count: item_count, bytes: size_bytes } = counts.of(table.number);
         Self {

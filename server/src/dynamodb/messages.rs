@@ -295,6 +295,8 @@ pub(crate) const DISABLED_STREAM_WITH_VIEW: &str = "One or more parameter values
      If stream is being disabled, then UpdateViewType must not be specified";
 pub(crate) const STREAM_TRIMMED: &str =
     "The operation attempted to read past the oldest stream record in a shard.";
+/// The wording is ours: DynamoDB's was not observed. Which exception it is, its service model says.
+pub(crate) const TOO_MANY_RECORDS: &str = "GetRecords returns at most 1000 records: Limit is larger";
 pub(crate) const ITERATOR_EXPIRED: &str = "The provided iterator exceeds the maximum age allowed.";
 
 pub(crate) fn invalid_stream_arn(arn: &str) -> String {

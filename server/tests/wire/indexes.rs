@@ -26,6 +26,13 @@ fn global(name: &str) -> Value {
     index(name, &key_schema, &json!({"ProjectionType": "INCLUDE", "NonKeyAttributes": ["note"]}))
 }
 
+/// A global index that holds so many attributes beside its key.
+fn including(name: &str, count: usize) -> Value {
+    let mut index = global(name);
+    index["Projection"]["NonKeyAttributes"] = (0..count).map(|number| json!(format!("a{number}"))).collect();
+    index
+}
+
 /// CreateTable of a table with both sorts of indexes.
 fn create() -> Value {
     json!({
@@ -163,4 +170,34 @@ fn wrong_indexes_are_refused_in_dynamodbs_words() {
         refused(|body| body["LocalSecondaryIndexes"] = json!(six)),
         invalid("Number of LocalSecondaryIndexes exceeds per-table limit of 5")
     );
+    let too_many = "Number of NonKeyAttributes over all indexes exceeds the per-table limit of 100";
+    assert_eq!(
+        refused(|body| {
+            // The fifth index names 20 attributes, too: with the note that "by-place" names, one too many.
+            let projecting = (0..5).map(|number| including(&format!("global-{number}"), 20));
+            body["GlobalSecondaryIndexes"].as_array_mut().unwrap().extend(projecting);
+        }),
+        invalid(too_many)
+    );
+}
+
+#[test]
+fn all_indexes_of_a_table_name_at_most_a_hundred_attributes_also_those_that_come_later() {
+    let server = TestServer::start();
+    let mut body = create();
+    let projecting = (0..4).map(|number| including(&format!("global-{number}"), 20));
+    body["GlobalSecondaryIndexes"].as_array_mut().unwrap().extend(projecting);
+    answer(&server, "CreateTable", &body);
+    let add = |name: &str, count| {
+        let body = json!({
+            "TableName": "indexed",
+            "AttributeDefinitions": [attribute("land", "S"), attribute("town", "S"), attribute("grade", "N")],
+            "GlobalSecondaryIndexUpdates": [{"Create": including(name, count)}],
+        });
+        server.call("UpdateTable", &body.to_string())
+    };
+    let refused = add("one-too-many", 20);
+    assert_eq!(refused.exception(), "ValidationException", "{}", refused.text());
+    assert!(refused.message().ends_with("exceeds the per-table limit of 100"), "{}", refused.text());
+    assert_eq!(add("a-hundred", 19).status, 200);
 }

@@ -226,7 +226,9 @@ fn global_indexes_are_made_changed_and_deleted_on_a_live_table() {
         refusal(&server, change(1, 2))
             .starts_with("The provisioned throughput for the index by_mail will not change.")
     );
-    update(&server, change(3, 4));
+    let changing = update(&server, change(3, 4))["GlobalSecondaryIndexes"][0].take();
+    assert_eq!(changing["IndexStatus"], "UPDATING");
+    assert_eq!(changing["ProvisionedThroughput"]["WriteCapacityUnits"], 2);
     let index = wait_for_index(&server, Some("ACTIVE"));
     assert_eq!(index["ProvisionedThroughput"]["WriteCapacityUnits"], 4);
 

@@ -6,10 +6,10 @@ use super::get_shard_iterator::{format_iterator, parse_iterator};
 use super::stream_input::{limit_of, stream_error};
 use super::stream_specification::view_type_name;
 use crate::dynamodb::constraint::Constraints;
-use crate::dynamodb::error_map::ApiError;
+use crate::dynamodb::error_map::{ApiError, Exception};
 use crate::dynamodb::json::writer::Members;
 use crate::dynamodb::json::{BodyError, DamagedItem, IntegerType, Known, Reader};
-use crate::dynamodb::{Api, Operation};
+use crate::dynamodb::{Api, Operation, messages};
 
 const ITERATOR_LENGTH: std::ops::RangeInclusive<usize> = 1..=2048;
 const EVENT_VERSION: &str = "1.1";
@@ -39,8 +39,11 @@ impl Operation for GetRecordsInput {
         let mut constraints = Constraints::default();
         constraints.required("shardIterator", &self.shard_iterator);
         constraints.text_length("shardIterator", self.shard_iterator.as_deref(), ITERATOR_LENGTH);
-        constraints.number("limit", self.limit, 1..=GET_RECORDS_MAX.into());
+        constraints.number("limit", self.limit, 1..=i64::MAX);
         constraints.finish()?;
+        if self.limit.is_some_and(|limit| limit > i64::from(GET_RECORDS_MAX)) {
+            return Err(ApiError::new(Exception::LimitExceeded, messages::TOO_MANY_RECORDS));
+        }
 
         let text = self.shard_iterator.unwrap_or_default();
         let (arn, iterator) = parse_iterator(&text)?;

@@ -55,7 +55,7 @@ fn write_global(members: &mut Members<'_>, index: &GlobalIndexDescription) {
     members.string("IndexName", &definition.index_name);
     write_key_schema(members, &definition.key_schema.partition, &definition.key_schema.sort);
     write_projection(members, &definition.projection);
-    write_status(members, index.status);
+    write_status(members, index);
     write_throughput(members, &definition.throughput);
     members.value_of("IndexSizeBytes").display(index.size_bytes);
     members.value_of("ItemCount").display(index.item_count);
@@ -79,12 +79,13 @@ fn write_projection(members: &mut Members<'_>, projection: &IndexProjection) {
 }
 
 /// Backfilling is told of an index that is being made, and of no other.
-fn write_status(members: &mut Members<'_>, status: IndexStatus) {
-    match status {
+fn write_status(members: &mut Members<'_>, index: &GlobalIndexDescription) {
+    match index.status {
         IndexStatus::Creating { backfilling } => {
             members.string("IndexStatus", "CREATING");
             members.value_of("Backfilling").display(backfilling);
         }
+        IndexStatus::Active if index.is_updating => members.string("IndexStatus", "UPDATING"),
         IndexStatus::Active => members.string("IndexStatus", "ACTIVE"),
         IndexStatus::Deleting => members.string("IndexStatus", "DELETING"),
     }
