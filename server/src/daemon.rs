@@ -12,6 +12,7 @@ use signal_hook::iterator::Signals;
 use crate::config::{Config, ConfigError};
 use crate::listener::{Server, StartError};
 use crate::native::Credentials;
+use crate::transport::{TlsError, TlsIdentity};
 
 /// Why a daemon ended otherwise than by a signal, or not in order.
 #[derive(Debug, thiserror::Error)]
@@ -28,6 +29,9 @@ pub enum DaemonError {
         /// Why not.
         reason: String,
     },
+    /// There is no TLS with what was named for it.
+    #[error("--tls-cert and --tls-key: {0}")]
+    Tls(#[from] TlsError),
     /// The system refuses to tell of signals.
     #[error("cannot wait for signals: {0}")]
     Signals(io::Error),
@@ -52,7 +56,7 @@ impl DaemonError {
     pub fn exit_status(&self) -> u8 {
         match self {
             DaemonError::Close(_) => 1,
-            DaemonError::Config(_) | DaemonError::Log { .. } => 2,
+            DaemonError::Config(_) | DaemonError::Log { .. } | DaemonError::Tls(_) => 2,
             DaemonError::Signals(_) => 80,
             DaemonError::Start(_) => 82,
             DaemonError::Open { source, .. } => match source.kind() {
@@ -76,27 +80,37 @@ impl From<&DaemonError> for ExitCode {
 
 /// Serves until SIGTERM or SIGINT, then finishes what is in flight and closes.
 pub fn run(config: Config) -> Result<(), DaemonError> {
+    let identity = match &config.tls {
+        Some(files) => Some(TlsIdentity::read(&files.certificate, &files.key)?),
+        None => None,
+    };
     // Before anything is opened, so that an early signal still ends in order.
     let mut signals = Stop::watch().map_err(DaemonError::Signals)?;
     let directory = config.data_directory.display().to_string();
     let engine = Engine::open(&config.data_directory, config.engine.clone())
         .map_err(|source| DaemonError::Open { directory, source })?;
     tracing::info!("{}", engine.recovery_report());
-    let served = serve(&engine, &config, &mut signals);
+    let served = serve(&engine, &config, identity, &mut signals);
     let closed = engine.blocking().close().map_err(DaemonError::Close);
     served.and(closed)
 }
 
-fn serve(engine: &Engine, config: &Config, signals: &mut Stop) -> Result<(), DaemonError> {
-    let server =
-        Server::start(engine.clone(), config.resource_names(), config.listen, config.limits.clone())?;
+fn serve(
+    engine: &Engine,
+    config: &Config,
+    identity: Option<TlsIdentity>,
+    signals: &mut Stop,
+) -> Result<(), DaemonError> {
+    let scheme = if identity.is_some() { "https" } else { "http" };
+    let listening = (config.listen, identity);
+    let server = Server::start(engine.clone(), config.resource_names(), listening, config.limits.clone())?;
     let native = config.native_listen.map(|address| server.listen_native(address, Credentials::Unverified));
     let native = native.transpose()?;
     tracing::warn!(
         "signatures are accepted unverified: whoever reaches the address may read and write everything"
     );
     tracing::info!(
-        "listening on http://{}, {} shards, {}{}",
+        "listening on {scheme}://{}, {} shards, {}{}",
         server.address(),
         engine.remotes().len(),
         server.backend().name(),

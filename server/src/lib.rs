@@ -19,6 +19,7 @@ mod limits;
 mod listener;
 mod native;
 mod time_limit;
+mod transport;
 
 pub use config::{Config, ConfigError};
 pub use daemon::{DaemonError, run};
@@ -26,3 +27,4 @@ pub use dynamodb::{ResourceNames, accepts_body, accepts_document};
 pub use limits::Limits;
 pub use listener::{Server, StartError};
 pub use native::Credentials;
+pub use transport::{TlsError, TlsIdentity};

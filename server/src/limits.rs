@@ -13,6 +13,8 @@ pub(crate) const BODY_BYTES_MAX: usize = 16 << 20;
 pub(crate) const HEAD_BYTES_MAX: usize = 16 << 10;
 /// What an open connection is charged: the buffers that it and the HTTP layer hold while it is idle.
 pub(crate) const CONNECTION_BYTES: usize = 24 << 10;
+/// What an open connection within TLS is charged beside that: its session's state, and the buffers for records.
+pub(crate) const TLS_BYTES: usize = 24 << 10;
 /// The account takes at least so much at a time, so that small growth does not touch the shared counter.
 const RESERVE_STEP_BYTES: usize = 64 << 10;
 

@@ -26,9 +26,11 @@ use basalt_engine::runtime::{
 
 use crate::dynamodb::{Api, ResourceNames};
 use crate::http::connection::{self, ConnectionContext, StopSignal};
-use crate::limits::{CONNECTION_BYTES, Limits, MemoryPermit, RequestMemory};
+use crate::limits::{CONNECTION_BYTES, Limits, MemoryPermit, RequestMemory, TLS_BYTES};
 use crate::native::session::{self, SessionContext};
 use crate::native::{Answering, Credentials};
+use crate::time_limit::TimeLimit;
+use crate::transport::{TlsIdentity, TlsStream, Transport};
 
 /// How long accepting rests after the system had no descriptor or memory for a connection.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
@@ -61,7 +63,18 @@ pub struct Server {
 #[derive(Debug, Clone)]
 enum Protocol {
     Http,
+    Https(TlsIdentity),
     Native(Arc<Credentials>),
+}
+
+impl Protocol {
+    /// What an open connection is charged.
+    fn connection_bytes(&self) -> usize {
+        match self {
+            Protocol::Http | Protocol::Native(_) => CONNECTION_BYTES,
+            Protocol::Https(_) => CONNECTION_BYTES + TLS_BYTES,
+        }
+    }
 }
 
 /// What all shards of one server share.
@@ -79,11 +92,12 @@ struct Shared {
 }
 
 impl Server {
-    /// Starts to listen on `address` with the shards of `engine`. Waits until it does.
+    /// Starts to listen on `address` with the shards of `engine`: for HTTPS by `identity`, or else for HTTP. Waits until
+    /// it does.
     pub fn start(
         engine: Engine,
         names: ResourceNames,
-        address: SocketAddr,
+        (address, identity): (SocketAddr, Option<TlsIdentity>),
         limits: Limits,
     ) -> Result<Server, StartError> {
         static SERVER_COUNT: AtomicU64 = AtomicU64::new(0);
@@ -97,7 +111,8 @@ impl Server {
             address: OnceLock::new(),
             engine,
         });
-        let (address, backend) = start_listening(&shared, address, Protocol::Http)?;
+        let protocol = identity.map_or(Protocol::Http, Protocol::Https);
+        let (address, backend) = start_listening(&shared, address, protocol)?;
         Ok(Server { shared, address, backend })
     }
 
@@ -168,12 +183,12 @@ impl Shared {
         candidates.into_iter().min_by_key(load).unwrap_or_default()
     }
 
-    /// Room for one more connection, or None if the server is full.
-    fn admit(self: &Arc<Self>, shard: usize) -> Option<Admission> {
+    /// Room for one more connection of `bytes`, or None if the server is full.
+    fn admit(self: &Arc<Self>, shard: usize, bytes: usize) -> Option<Admission> {
         if self.connection_count() >= self.limits.connections_max {
             return None;
         }
-        let memory = self.memory.permit_for(CONNECTION_BYTES).ok()?;
+        let memory = self.memory.permit_for(bytes).ok()?;
         self.loads.get(shard)?.fetch_add(1, Ordering::Relaxed);
         Some(Admission { shared: Arc::clone(self), shard, _memory: memory })
     }
@@ -264,16 +279,49 @@ impl ShardServer {
         let handle = self.context.handle.clone();
         handle
             .spawn(async move {
-                match protocol {
-                    Protocol::Http => connection::serve(self.context.clone(), stream, stop).await,
-                    Protocol::Native(credentials) => {
-                        session::serve(self.session_context(credentials), stream, stop).await;
-                    }
-                }
+                self.serve(stream, protocol, stop).await;
                 drop(admission);
                 self.forget_connection(number);
             })
             .detach();
+    }
+
+    async fn serve(&self, stream: TcpStream, protocol: Protocol, stop: Rc<StopSignal>) {
+        match protocol {
+            Protocol::Http => {
+                connection::serve(self.context.clone(), Transport::Plain(stream), stop).await;
+            }
+            Protocol::Https(identity) => {
+                let peer = stream.peer_addr();
+                match self.agree(stream, &identity, &stop).await {
+                    Ok(stream) => connection::serve(self.context.clone(), stream, stop).await,
+                    Err(error) => tracing::debug!(%peer, %error, "no TLS with a client"),
+                }
+            }
+            Protocol::Native(credentials) => {
+                session::serve(self.session_context(credentials), stream, stop).await;
+            }
+        }
+    }
+
+    /// Agrees with a client on keys, in the time that a request's head may take.
+    async fn agree(
+        &self,
+        stream: TcpStream,
+        identity: &TlsIdentity,
+        stop: &StopSignal,
+    ) -> io::Result<Transport> {
+        let ConnectionContext { handle, limits, .. } = &self.context;
+        let mut stream = TlsStream::new(stream, identity)?;
+        let mut limit = TimeLimit::default();
+        poll_fn(|context| {
+            if stop.poll(context) {
+                return Poll::Ready(Err(io::ErrorKind::Interrupted.into()));
+            }
+            stream.poll_handshake((&mut limit, limits.head_time), handle, context)
+        })
+        .await?;
+        Ok(Transport::Tls(Box::new(stream)))
     }
 
     fn session_context(&self, credentials: Arc<Credentials>) -> SessionContext {
@@ -343,7 +391,7 @@ fn listen(
 ) -> io::Result<(SocketAddr, BackendKind)> {
     let listener = handle.listen(address)?;
     let address = listener.local_addr();
-    if matches!(protocol, Protocol::Http) {
+    if matches!(protocol, Protocol::Http | Protocol::Https(_)) {
         shared.address.get_or_init(|| address);
     }
     let shard = ShardServer::of(shared, handle);
@@ -370,7 +418,7 @@ async fn accept_all(shard: Rc<ShardServer>, listener: TcpListener, protocol: Pro
 fn place(shard: &Rc<ShardServer>, stream: TcpStream, protocol: Protocol) {
     let shared = &shard.shared;
     let chosen = shared.choose_shard(&shard.context.handle);
-    let Some(admission) = shared.admit(chosen) else {
+    let Some(admission) = shared.admit(chosen, protocol.connection_bytes()) else {
         let refused = shared.refused_count.fetch_add(1, Ordering::Relaxed) + 1;
         // A flood must not fill the log: powers of two only.
         if refused.is_power_of_two() {

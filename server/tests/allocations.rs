@@ -61,7 +61,8 @@ fn requests_for_one_item_allocate_little() {
     let names = ResourceNames { account_id: options.account_id.clone(), region: options.region.clone() };
     let engine = Engine::open("unused", options).expect("an engine in memory opens");
     let any_port = SocketAddr::from(([127, 0, 0, 1], 0));
-    let server = Server::start(engine.clone(), names, any_port, Limits::default()).expect("a port is free");
+    let server =
+        Server::start(engine.clone(), names, (any_port, None), Limits::default()).expect("a port is free");
     let mut client = Client::connect(server.address());
 
     client.call(&call(

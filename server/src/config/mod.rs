@@ -38,6 +38,8 @@ pub struct Config {
     pub data_directory: PathBuf,
     /// Where to listen.
     pub listen: SocketAddr,
+    /// By what to show clients of HTTP who listens; `None`: without TLS.
+    pub tls: Option<TlsFiles>,
     /// Where to listen for clients of the binary protocol, if anywhere.
     pub native_listen: Option<SocketAddr>,
     /// Which events are logged: a level, or levels by module.
@@ -46,6 +48,15 @@ pub struct Config {
     pub engine: EngineOptions,
     /// What clients may take.
     pub limits: Limits,
+}
+
+/// The files of a server's identity, both PEM.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct TlsFiles {
+    /// Its certificate, and those that vouch for it.
+    pub certificate: PathBuf,
+    /// The key to the certificate.
+    pub key: PathBuf,
 }
 
 /// Why there is no configuration.
@@ -63,6 +74,9 @@ pub enum ConfigError {
         /// What the system says.
         source: std::io::Error,
     },
+    /// A certificate without its key, or a key without a certificate.
+    #[error("--tls-cert and --tls-key belong together: one of them is missing")]
+    HalfOfTls,
     /// The file cannot be understood.
     #[error("cannot understand the configuration file {path}: {reason}")]
     File {
@@ -86,7 +100,7 @@ impl Config {
             None => command_line.settings,
             Some(path) => command_line.settings.or(read_file(path)?),
         };
-        Ok(Config::from_settings(settings))
+        Config::from_settings(settings)
     }
 
     /// The names of this daemon's resources.
@@ -94,11 +108,12 @@ impl Config {
         ResourceNames { account_id: self.engine.account_id.clone(), region: self.engine.region.clone() }
     }
 
-    fn from_settings(settings: Settings) -> Config {
+    fn from_settings(settings: Settings) -> Result<Config, ConfigError> {
         let engine = engine_options(&settings);
-        Config {
+        Ok(Config {
             data_directory: settings.data_dir.unwrap_or_else(|| DEFAULT_DIRECTORY.into()),
             listen: settings.listen.unwrap_or_else(|| (Ipv4Addr::LOCALHOST, DEFAULT_PORT).into()),
+            tls: tls_files(settings.tls_cert, settings.tls_key)?,
             native_listen: settings.native_listen,
             log: settings.log.unwrap_or_else(|| DEFAULT_LOG.into()),
             limits: Limits {
@@ -111,7 +126,15 @@ impl Config {
                 shutdown_time: time(settings.shutdown_timeout, Limits::default().shutdown_time),
             },
             engine,
-        }
+        })
+    }
+}
+
+fn tls_files(certificate: Option<PathBuf>, key: Option<PathBuf>) -> Result<Option<TlsFiles>, ConfigError> {
+    match (certificate, key) {
+        (Some(certificate), Some(key)) => Ok(Some(TlsFiles { certificate, key })),
+        (None, None) => Ok(None),
+        _ => Err(ConfigError::HalfOfTls),
     }
 }
 
@@ -226,6 +249,15 @@ mod tests {
         assert!(config.engine.in_memory);
         assert!(!config.engine.enforce_throughput);
         assert_eq!(config.engine.table_creation_time, Duration::from_secs(2));
+    }
+
+    #[test]
+    fn a_certificate_needs_its_key() {
+        let tls = config(&["--tls-cert", "c.pem", "--tls-key", "k.pem"]).unwrap().tls;
+        assert_eq!(tls, Some(TlsFiles { certificate: "c.pem".into(), key: "k.pem".into() }));
+        assert!(matches!(config(&["--tls-cert", "c.pem"]), Err(ConfigError::HalfOfTls)));
+        assert!(matches!(config(&["--tls-key", "k.pem"]), Err(ConfigError::HalfOfTls)));
+        assert_eq!(config(&[]).unwrap().tls, None);
     }
 
     #[test]

@@ -66,6 +66,16 @@ pub(super) struct Settings {
     #[arg(long, env = "BASALT_LISTEN", value_name = "ADDRESS")]
     pub(super) listen: Option<SocketAddr>,
 
+    /// Certificate of this server, then those that vouch for it, as PEM; makes --listen speak HTTPS only
+    ///
+    /// The binary protocol of --native-listen is not encrypted.
+    #[arg(long, env = "BASALT_TLS_CERT", value_name = "FILE")]
+    pub(super) tls_cert: Option<PathBuf>,
+
+    /// Private key to the certificate, as PEM
+    #[arg(long, env = "BASALT_TLS_KEY", value_name = "FILE")]
+    pub(super) tls_key: Option<PathBuf>,
+
     /// Address to listen on for clients of the binary protocol [default: none]
     ///
     /// As for `--listen`, credentials are accepted without being verified. The usual port is 8001.
@@ -172,6 +182,8 @@ impl Settings {
         Settings {
             data_dir: self.data_dir.or(other.data_dir),
             listen: self.listen.or(other.listen),
+            tls_cert: self.tls_cert.or(other.tls_cert),
+            tls_key: self.tls_key.or(other.tls_key),
             native_listen: self.native_listen.or(other.native_listen),
             in_memory: self.in_memory.or(other.in_memory),
             shards: self.shards.or(other.shards),

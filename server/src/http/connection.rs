@@ -7,7 +7,7 @@ use std::pin::{Pin, pin};
 use std::rc::Rc;
 use std::task::{Context, Waker};
 
-use basalt_engine::runtime::{Handle, TcpStream};
+use basalt_engine::runtime::Handle;
 use hyper::body::{Body as _, Incoming};
 use hyper::header::ORIGIN;
 use hyper::http::request::Parts;
@@ -25,6 +25,7 @@ use crate::auth;
 use crate::dynamodb::error_map::{ApiError, Exception};
 use crate::dynamodb::{Api, Call, messages};
 use crate::limits::{HEAD_BYTES_MAX, Limits, RequestMemory};
+use crate::transport::Transport;
 
 /// hyper reads at most so much ahead.
 const READ_AHEAD_BYTES_MAX: usize = 128 << 10;
@@ -68,7 +69,7 @@ impl StopSignal {
 }
 
 /// Serves a connection to its end.
-pub(crate) async fn serve(context: ConnectionContext, stream: TcpStream, stop: Rc<StopSignal>) {
+pub(crate) async fn serve(context: ConnectionContext, stream: Transport, stop: Rc<StopSignal>) {
     let peer = stream.peer_addr();
     let requests = RequestState::default();
     let stream =

@@ -14,11 +14,12 @@ use std::pin::Pin;
 use std::rc::Rc;
 use std::task::{Context, Poll, ready};
 
-use basalt_engine::runtime::{Handle, TcpStream};
+use basalt_engine::runtime::Handle;
 use hyper::rt::{Read, ReadBufCursor, Write};
 
 use crate::limits::Limits;
 use crate::time_limit::TimeLimit;
+use crate::transport::Transport;
 
 /// The receive buffer of an idle connection; a typical request fits.
 const RECEIVE_BYTES_MIN: usize = 4 << 10;
@@ -63,7 +64,7 @@ impl Drop for ActiveRequest {
 /// One connection.
 #[derive(Debug)]
 pub(crate) struct HttpStream {
-    stream: TcpStream,
+    stream: Transport,
     handle: Handle,
     limits: Rc<Limits>,
     requests: RequestState,
@@ -94,7 +95,7 @@ enum PeerWait {
 impl HttpStream {
     /// A stream over an accepted connection of the shard of `handle`.
     pub(crate) fn new(
-        stream: TcpStream,
+        stream: Transport,
         handle: Handle,
         limits: Rc<Limits>,
         requests: RequestState,
@@ -259,6 +260,8 @@ impl Write for HttpStream {
     }
 
     fn poll_shutdown(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        ready!(self.poll_sent(context))?;
+        self.stream.start_close();
         ready!(self.poll_sent(context))?;
         Poll::Ready(self.stream.shutdown())
     }

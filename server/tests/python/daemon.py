@@ -3,6 +3,7 @@
 import os
 import signal
 import socket
+import ssl
 import subprocess
 import time
 import urllib.request
@@ -23,16 +24,18 @@ def free_port():
 class Daemon:
     """One data directory and, while it runs, the daemon that serves it."""
 
-    def __init__(self, directory, *arguments):
+    def __init__(self, directory, *arguments, tls=None):
+        """`tls` is the certificate and the key with which it speaks HTTPS."""
         self.directory = str(directory)
-        self.arguments = arguments
+        self.tls = tls
+        self.arguments = [*arguments, *(("--tls-cert", tls[0], "--tls-key", tls[1]) if tls else ())]
         self.port = free_port()
         self.process = None
         self.log_path = f"{self.directory}.log"
 
     @property
     def url(self):
-        return f"http://127.0.0.1:{self.port}"
+        return f"{'https' if self.tls else 'http'}://127.0.0.1:{self.port}"
 
     def start(self):
         """Starts the daemon and returns once it answers."""
@@ -54,8 +57,9 @@ class Daemon:
         return self
 
     def _answers(self):
+        trust = ssl.create_default_context(cafile=self.tls[0]) if self.tls else None
         try:
-            with urllib.request.urlopen(self.url, timeout=1) as reply:
+            with urllib.request.urlopen(self.url, timeout=1, context=trust) as reply:
                 return reply.status == 200
         except OSError:
             time.sleep(0.005)  # Nothing tells a client that a port is about to open.
@@ -89,5 +93,6 @@ class Daemon:
             "region_name": "us-east-1",
             "aws_access_key_id": "test",
             "aws_secret_access_key": "test",
+            "verify": self.tls[0] if self.tls else None,
             "config": Config(retries={"max_attempts": 1}, **config),
         }

@@ -4,10 +4,14 @@
 const { spawn } = require('child_process')
 const Module = require('module')
 const net = require('net')
+const path = require('path')
 
 const CONNECT_RETRY_MS = 20
 
-function basalt () {
+function basalt (options) {
+  // The suite has a certificate of its own.
+  const file = name => path.join(process.cwd(), 'ssl', name)
+  const tls = options && options.ssl ? ['--tls-cert', file('server-crt.pem'), '--tls-key', file('server-key.pem')] : []
   let daemon
   return {
     listen (port, listening) {
@@ -17,6 +21,7 @@ function basalt () {
         '--table-creation-time=500ms',
         '--listen',
         `127.0.0.1:${port}`,
+        ...tls,
       ], { stdio: 'ignore' })
       process.on('exit', () => daemon.kill())
       untilItListens(port, daemon, listening)

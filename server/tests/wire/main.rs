@@ -22,6 +22,7 @@ mod tables;
 mod tags;
 mod throttling;
 mod time_to_live;
+mod tls;
 mod transactions;
 mod update_table;
 mod validation;

@@ -4,10 +4,11 @@
 
 use std::io::{self, Read as _, Write as _};
 use std::net::{Shutdown, SocketAddr, TcpStream};
+use std::path::Path;
 use std::time::Duration;
 
 use basalt_engine::{Engine, EngineOptions};
-use basalt_server::{Credentials, Limits, ResourceNames, Server};
+use basalt_server::{Credentials, Limits, ResourceNames, Server, TlsIdentity};
 
 /// A read that takes longer than this fails its test instead of hanging it.
 const READ_TIME_MAX: Duration = Duration::from_secs(20);
@@ -25,7 +26,15 @@ impl TestServer {
     }
 
     pub(crate) fn with_limits(limits: Limits) -> TestServer {
-        TestServer::with(EngineOptions::default(), limits)
+        TestServer::with(EngineOptions::default(), limits, None)
+    }
+
+    /// A server that speaks HTTPS, with the certificate of the tests.
+    pub(crate) fn with_tls(limits: Limits) -> TestServer {
+        let files = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/certificate");
+        let identity = TlsIdentity::read(&files.join("certificate.pem"), &files.join("key.pem"));
+        let identity = identity.expect("the tests have a certificate");
+        TestServer::with(EngineOptions::default(), limits, Some(identity))
     }
 
     /// A server whose partitions are split when they hold a few items.
@@ -35,21 +44,22 @@ impl TestServer {
             partition_check_interval: Duration::from_millis(5),
             ..EngineOptions::default()
         };
-        TestServer::with(options, Limits::default())
+        TestServer::with(options, Limits::default(), None)
     }
 
     /// A server whose new tables are told to be CREATING for so long.
     pub(crate) fn with_table_creation_time(table_creation_time: Duration) -> TestServer {
         let options = EngineOptions { table_creation_time, ..EngineOptions::default() };
-        TestServer::with(options, Limits::default())
+        TestServer::with(options, Limits::default(), None)
     }
 
-    fn with(options: EngineOptions, limits: Limits) -> TestServer {
+    fn with(options: EngineOptions, limits: Limits, identity: Option<TlsIdentity>) -> TestServer {
         let options = EngineOptions { shard_count: Some(2), in_memory: true, pin_shards: false, ..options };
         let names = ResourceNames { account_id: options.account_id.clone(), region: options.region.clone() };
         let engine = Engine::open("unused", options).expect("an engine in memory opens");
         let any_port = SocketAddr::from(([127, 0, 0, 1], 0));
-        let server = Server::start(engine.clone(), names, any_port, limits).expect("a free port is free");
+        let server =
+            Server::start(engine.clone(), names, (any_port, identity), limits).expect("a free port is free");
         let address = server.address();
         TestServer { server: Some(server), engine, address }
     }
@@ -62,10 +72,16 @@ impl TestServer {
     }
 
     pub(crate) fn connect(&self) -> Client {
-        let stream = TcpStream::connect(self.address).expect("the server listens");
-        stream.set_read_timeout(Some(READ_TIME_MAX)).expect("a timeout can be set");
-        stream.set_nodelay(true).expect("small packets can be sent");
-        Client { stream, received: Vec::new() }
+        let socket = self.open_socket();
+        Client::over(socket.try_clone().expect("sockets can be shared"), socket)
+    }
+
+    /// A connection on which nothing was said yet.
+    pub(crate) fn open_socket(&self) -> TcpStream {
+        let socket = TcpStream::connect(self.address).expect("the server listens");
+        socket.set_read_timeout(Some(READ_TIME_MAX)).expect("a timeout can be set");
+        socket.set_nodelay(true).expect("small packets can be sent");
+        socket
     }
 
     /// One request on a connection of its own.
@@ -115,24 +131,37 @@ pub(crate) fn call_head(operation: &str, headers: &str) -> String {
     )
 }
 
+/// Bytes to and from a server.
+pub(crate) trait Bytes: io::Read + io::Write {}
+
+impl<T: io::Read + io::Write> Bytes for T {}
+
 /// One connection.
 pub(crate) struct Client {
-    stream: TcpStream,
+    bytes: Box<dyn Bytes>,
+    /// Below the bytes.
+    socket: TcpStream,
     received: Vec<u8>,
 }
 
 impl Client {
+    /// A client whose bytes go through `bytes`, and through `socket` in the end.
+    pub(crate) fn over(bytes: impl Bytes + 'static, socket: TcpStream) -> Client {
+        Client { bytes: Box::new(bytes), socket, received: Vec::new() }
+    }
+
     pub(crate) fn write(&mut self, bytes: &[u8]) {
         self.try_write(bytes).expect("the server takes what is sent");
     }
 
     pub(crate) fn try_write(&mut self, bytes: &[u8]) -> io::Result<()> {
-        self.stream.write_all(bytes)
+        self.bytes.write_all(bytes)?;
+        self.bytes.flush()
     }
 
     pub(crate) fn finish_writing(&mut self) {
         // The server may have closed already.
-        let _ = self.stream.shutdown(Shutdown::Write);
+        let _ = self.socket.shutdown(Shutdown::Write);
     }
 
     /// The next response, which must be complete.
@@ -155,6 +184,14 @@ impl Client {
             None => Vec::new(),
         };
         Ok(response)
+    }
+
+    /// Waits for the server to close in order; fails if the bytes are cut off or something else comes.
+    pub(crate) fn read_end(&mut self) -> io::Result<()> {
+        match self.bytes.read(&mut [0])? {
+            0 => Ok(()),
+            _ => Err(io::ErrorKind::InvalidData.into()),
+        }
     }
 
     /// Waits for the server to close; returns what it sent before.
@@ -192,7 +229,7 @@ impl Client {
 
     fn receive(&mut self) -> io::Result<()> {
         let mut buffer = [0; 16 << 10];
-        match self.stream.read(&mut buffer) {
+        match self.bytes.read(&mut buffer) {
             Ok(0) => Err(io::ErrorKind::UnexpectedEof.into()),
             Ok(count) => {
                 self.received.extend_from_slice(&buffer[..count]);
