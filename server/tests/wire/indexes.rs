@@ -76,8 +76,13 @@ fn indexes_are_told_as_they_were_made() {
         json!([element("land", "HASH"), element("town", "HASH"), element("grade", "RANGE")])
     );
     assert_eq!(global["Projection"], json!({"ProjectionType": "INCLUDE", "NonKeyAttributes": ["note"]}));
-    assert_eq!(global["IndexStatus"], "ACTIVE");
+    assert_eq!(global["IndexStatus"], "CREATING");
+    assert_eq!(global.get("Backfilling"), None);
+    let warm = json!({"ReadUnitsPerSecond": 12000, "WriteUnitsPerSecond": 4000, "Status": "ACTIVE"});
+    assert_eq!(global["WarmThroughput"], warm);
     assert_eq!(created["AttributeDefinitions"].as_array().unwrap().len(), 5);
+    let described = answer(&server, "DescribeTable", &json!({"TableName": "indexed"}))["Table"].take();
+    assert_eq!(described["GlobalSecondaryIndexes"][0]["IndexStatus"], "ACTIVE");
 }
 
 #[test]

@@ -3,10 +3,14 @@
 use basalt_engine::model::KeyAttribute;
 use basalt_engine::{
     GlobalIndexDescription, IndexProjection, IndexStatus, IndexThroughput, LocalIndexDescription,
-    OnDemandMaximum, ProvisionedThroughput, TableDescription,
+    OnDemandMaximum, ProvisionedThroughput, TableDescription, TableStatus, WarmThroughput,
 };
 
 use crate::dynamodb::json::writer::Members;
+
+/// What everything that is paid for on demand takes at once.
+const WARM_READ_UNITS: u64 = 12_000;
+const WARM_WRITE_UNITS: u64 = 4_000;
 
 /// The members about indexes; a table without any has none.
 pub(super) fn write_indexes(members: &mut Members<'_>, table: &TableDescription) {
@@ -19,7 +23,7 @@ pub(super) fn write_indexes(members: &mut Members<'_>, table: &TableDescription)
     if !table.global_indexes.is_empty() {
         let mut indexes = members.value_of("GlobalSecondaryIndexes").array();
         for index in &table.global_indexes {
-            write_global(&mut indexes.element().object(), index);
+            write_global(&mut indexes.element().object(), table, index);
         }
     }
 }
@@ -50,12 +54,12 @@ fn write_local(members: &mut Members<'_>, table: &TableDescription, index: &Loca
     members.string("IndexArn", &index.index_arn);
 }
 
-fn write_global(members: &mut Members<'_>, index: &GlobalIndexDescription) {
+fn write_global(members: &mut Members<'_>, table: &TableDescription, index: &GlobalIndexDescription) {
     let definition = &index.definition;
     members.string("IndexName", &definition.index_name);
     write_key_schema(members, &definition.key_schema.partition, &definition.key_schema.sort);
     write_projection(members, &definition.projection);
-    write_status(members, index);
+    write_status(members, table.status, index);
     write_throughput(members, &definition.throughput);
     members.value_of("IndexSizeBytes").display(index.size_bytes);
     members.value_of("ItemCount").display(index.item_count);
@@ -78,9 +82,10 @@ fn write_projection(members: &mut Members<'_>, projection: &IndexProjection) {
     }
 }
 
-/// Backfilling is told of an index that is being made, and of no other.
-fn write_status(members: &mut Members<'_>, index: &GlobalIndexDescription) {
+/// Backfilling is told of an index that is made on a live table, and of no other.
+fn write_status(members: &mut Members<'_>, table: TableStatus, index: &GlobalIndexDescription) {
     match index.status {
+        _ if table == TableStatus::Creating => members.string("IndexStatus", "CREATING"),
         IndexStatus::Creating { backfilling } => {
             members.string("IndexStatus", "CREATING");
             members.value_of("Backfilling").display(backfilling);
@@ -101,17 +106,24 @@ fn write_throughput(members: &mut Members<'_>, throughput: &IndexThroughput) {
     provisioned.value_of("WriteCapacityUnits").display(units.write_capacity_units);
     drop(provisioned);
     write_on_demand_maximum(members, throughput.on_demand_maximum);
-    let warm = throughput.warm_throughput;
-    if warm.read_units.is_some() || warm.write_units.is_some() {
-        let mut members = members.value_of("WarmThroughput").object();
-        let figures = [("ReadUnitsPerSecond", warm.read_units), ("WriteUnitsPerSecond", warm.write_units)];
-        for (name, units) in figures {
-            if let Some(units) = units {
-                members.value_of(name).display(units);
-            }
-        }
-        members.string("Status", "ACTIVE");
-    }
+    write_warm_throughput(members, throughput.provisioned, throughput.warm_throughput);
+}
+
+/// What a table or index takes at once: what was asked for, and never less than what is provisioned, or than what
+/// DynamoDB gives everything that is paid for on demand.
+pub(super) fn write_warm_throughput(
+    members: &mut Members<'_>,
+    provisioned: Option<ProvisionedThroughput>,
+    asked: WarmThroughput,
+) {
+    let (read, write) = match provisioned {
+        None => (WARM_READ_UNITS, WARM_WRITE_UNITS),
+        Some(units) => (units.read_capacity_units, units.write_capacity_units),
+    };
+    let mut warm = members.value_of("WarmThroughput").object();
+    warm.value_of("ReadUnitsPerSecond").display(read.max(asked.read_units.unwrap_or(0)));
+    warm.value_of("WriteUnitsPerSecond").display(write.max(asked.write_units.unwrap_or(0)));
+    warm.string("Status", "ACTIVE");
 }
 
 /// Told only if there is one; -1 stands for the figure that has none.

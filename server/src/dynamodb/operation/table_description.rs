@@ -1,15 +1,15 @@
 //! TableDescription, as CreateTable, DescribeTable, UpdateTable and DeleteTable tell it.
 
-use basalt_engine::{BillingMode, DeletionProtection, TableClass, TableDescription, TableStatus};
+use basalt_engine::{
+    BillingMode, DeletionProtection, ProvisionedThroughput, TableClass, TableDescription, TableStatus,
+};
 
-use super::index_description::{write_indexes, write_key_schema, write_on_demand_maximum};
+use super::index_description::{
+    write_indexes, write_key_schema, write_on_demand_maximum, write_warm_throughput,
+};
 use super::stream_specification::write_stream;
 use crate::dynamodb::json::Writer;
 use crate::dynamodb::json::writer::Members;
-
-/// What every table that is paid for on demand takes at once.
-const WARM_READ_UNITS: u64 = 12_000;
-const WARM_WRITE_UNITS: u64 = 4_000;
 
 /// A reply that is a table's description, in the member `name`.
 pub(super) fn write_description(name: &str, table: &TableDescription) -> Vec<u8> {
@@ -26,7 +26,7 @@ pub(super) fn write_description(name: &str, table: &TableDescription) -> Vec<u8>
     members.string("TableArn", &table.table_arn);
     members.string("TableId", &table.table_id.to_string());
     write_on_demand_maximum(&mut members, table.on_demand_maximum);
-    write_warm_throughput(&mut members, table);
+    write_warm_throughput(&mut members, provisioned(table.billing_mode), table.warm_throughput);
     write_indexes(&mut members, table);
     if let Some(table_class) = table.table_class {
         members.value_of("TableClassSummary").object().string("TableClass", class_name(table_class));
@@ -83,22 +83,6 @@ fn write_billing(members: &mut Members<'_>, table: &TableDescription) {
     }
 }
 
-/// What a table takes at once: what was asked for, and never less than what DynamoDB gives every table that is paid for
-/// on demand, or than what is provisioned.
-fn write_warm_throughput(members: &mut Members<'_>, table: &TableDescription) {
-    let (read, write) = match table.billing_mode {
-        BillingMode::PayPerRequest => (WARM_READ_UNITS, WARM_WRITE_UNITS),
-        BillingMode::Provisioned { read_capacity_units, write_capacity_units } => {
-            (read_capacity_units, write_capacity_units)
-        }
-    };
-    let asked = table.warm_throughput;
-    let mut warm = members.value_of("WarmThroughput").object();
-    warm.value_of("ReadUnitsPerSecond").display(read.max(asked.read_units.unwrap_or(0)));
-    warm.value_of("WriteUnitsPerSecond").display(write.max(asked.write_units.unwrap_or(0)));
-    warm.string("Status", "ACTIVE");
-}
-
 pub(super) fn status_name(status: TableStatus) -> &'static str {
     match status {
         TableStatus::Creating => "CREATING",
@@ -112,6 +96,15 @@ fn class_name(table_class: TableClass) -> &'static str {
     match table_class {
         TableClass::Standard => "STANDARD",
         TableClass::StandardInfrequentAccess => "STANDARD_INFREQUENT_ACCESS",
+    }
+}
+
+fn provisioned(mode: BillingMode) -> Option<ProvisionedThroughput> {
+    match mode {
+        BillingMode::PayPerRequest => None,
+        BillingMode::Provisioned { read_capacity_units, write_capacity_units } => {
+            Some(ProvisionedThroughput { read_capacity_units, write_capacity_units })
+        }
     }
 }
 
