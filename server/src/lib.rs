@@ -1,7 +1,8 @@
 //! `basaltd`: DynamoDB's HTTP API and Basalt's binary protocol over an engine.
 //!
 //! Sockets, HTTP and JSON are here; tables and storage are the engine's, values and expressions the model's. The
-//! path of a request: the listener ([`Server`]) gives its connection to a shard, `http` reads it within [`Limits`],
+//! path of a request: the listener ([`Server`]) gives its connection to a shard, `transport` takes it out of TLS where
+//! that is spoken, `http` reads it within [`Limits`],
 //! `dynamodb` understands it in DynamoDB's order of validation, the engine does it, and the reply is written
 //! straight from the encoded items. Connections of the binary protocol go through `native` in `http`'s place, and through
 //! the same `dynamodb`.
