@@ -48,6 +48,8 @@ macro_rules! waiting {
 }
 
 waiting! {
+    /// As [`Engine::compact`].
+    compact() -> (u64, u64);
     /// As [`Engine::create_table`].
     create_table(request: CreateTable) -> TableDescription;
     /// As [`Engine::update_table`].

@@ -248,6 +248,12 @@ impl Engine {
         self.shards().run(leader, |local| async move { Snapshot::take(&local).await }).await
     }
 
+    /// Gives back the space of files that holds nothing, while everything goes on: the bytes of all partitions' files
+    /// before and after.
+    pub async fn compact(&self) -> Result<(u64, u64), Error> {
+        self.anywhere(|local| async move { local.compact().await }).await
+    }
+
     /// Runs `work` on the shard that owns the items of a partition key, where it reads them in place.
     ///
     /// # Errors

@@ -14,6 +14,7 @@
 #![warn(missing_docs)]
 
 pub mod backfill;
+pub mod backup;
 pub mod bytes;
 pub mod catalog;
 pub mod checksum;

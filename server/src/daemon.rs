@@ -9,6 +9,7 @@ use basalt_engine::{Engine, OpenError, OpenErrorKind};
 use signal_hook::consts::{SIGINT, SIGTERM};
 use signal_hook::iterator::Signals;
 
+use crate::admin;
 use crate::config::{Config, ConfigError};
 use crate::listener::{Server, StartError};
 use crate::native::Credentials;
@@ -106,6 +107,10 @@ fn serve(
     let server = Server::start(engine.clone(), config.resource_names(), listening, config.limits.clone())?;
     let native = config.native_listen.map(|address| server.listen_native(address, Credentials::Unverified));
     let native = native.transpose()?;
+    if let Some(address) = config.admin_listen {
+        let address = admin::listen(engine, address, &config.limits)?;
+        tracing::info!("operators are answered on http://{address}/_basalt/admin/");
+    }
     tracing::warn!(
         "signatures are accepted unverified: whoever reaches the address may read and write everything"
     );
@@ -121,6 +126,7 @@ fn serve(
     }
     signals.wait();
     tracing::info!("stopping: {} connections are open", server.connection_count());
+    admin::stop(engine);
     let cut_off = server.stop();
     if cut_off > 0 {
         tracing::warn!("{cut_off} connections were cut off: their requests did not finish in time");

@@ -8,6 +8,8 @@ use std::{
     time::{Duration, Instant},
 };
 
+use basalt_runtime::FileMap;
+
 /// How long the lock is waited for.
 const LOCK_PATIENCE: Duration = Duration::from_secs(2);
 /// How often it is asked for.
@@ -53,9 +55,39 @@ impl HeldDirectory {
         }
     }
 
+    pub(crate) fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// A file's path within the directory, with slashes.
+    pub(crate) fn relative(&self, path: &Path) -> String {
+        path.strip_prefix(&self.path).unwrap_or(path).to_string_lossy().into_owned()
+    }
+
     /// The file with the directory's identity.
     pub(crate) fn node(&self) -> PathBuf {
         self.path.join("NODE")
+    }
+
+    /// Every file of a log stream, in the order of their names.
+    pub(crate) fn log_files(&self, stream: u16) -> Result<Vec<PathBuf>, DirectoryError> {
+        let mut found = Vec::new();
+        for directory in entries(&self.path.join("wal"))? {
+            let name = directory.file_name().unwrap_or_default().to_string_lossy();
+            if name.parse() == Ok(stream) {
+                found.extend(
+                    entries(&directory)?
+                        .into_iter()
+                        .filter(|file| file.extension().is_some_and(|end| end == "wal")),
+                );
+            }
+        }
+        Ok(found)
+    }
+
+    /// Where a partition's file lies, if it has one.
+    pub(crate) fn partition_file(&self, partition: u64) -> PathBuf {
+        self.path.join(format!("part/{:02x}/{partition:016x}.pt", partition & 0xff))
     }
 
     /// Every partition's file, in the order of their names.
@@ -68,6 +100,11 @@ impl HeldDirectory {
         }
         Ok(files)
     }
+}
+
+/// Maps a whole file for reading.
+pub(crate) fn map(path: &Path) -> Result<FileMap, DirectoryError> {
+    FileMap::open(path).map_err(|source| DirectoryError::Unreadable { path: path.to_owned(), source })
 }
 
 fn entries(path: &Path) -> Result<Vec<PathBuf>, DirectoryError> {

@@ -42,6 +42,8 @@ pub struct Config {
     pub tls: Option<TlsFiles>,
     /// Where to listen for clients of the binary protocol, if anywhere.
     pub native_listen: Option<SocketAddr>,
+    /// Where to listen for operators, if at all.
+    pub admin_listen: Option<SocketAddr>,
     /// Which events are logged: a level, or levels by module.
     pub log: String,
     /// How the engine is opened.
@@ -115,6 +117,7 @@ impl Config {
             listen: settings.listen.unwrap_or_else(|| (Ipv4Addr::LOCALHOST, DEFAULT_PORT).into()),
             tls: tls_files(settings.tls_cert, settings.tls_key)?,
             native_listen: settings.native_listen,
+            admin_listen: settings.admin_listen,
             log: settings.log.unwrap_or_else(|| DEFAULT_LOG.into()),
             limits: Limits {
                 connections_max: settings.max_connections.unwrap_or(Limits::default().connections_max),

@@ -81,6 +81,11 @@ pub(super) struct Settings {
     /// As for `--listen`, credentials are accepted without being verified. The usual port is 8001.
     #[arg(long, env = "BASALT_NATIVE_LISTEN", value_name = "ADDRESS")]
     pub(super) native_listen: Option<SocketAddr>,
+    /// Address for operators' tools (`basaltctl backup`, `basaltctl compact`) [default: none]
+    ///
+    /// Nobody is asked who he is: whoever can reach the address may read everything. Use one of this machine.
+    #[arg(long, env = "BASALT_ADMIN_LISTEN", value_name = "ADDRESS")]
+    pub(super) admin_listen: Option<SocketAddr>,
 
     /// Keep all data in memory and touch no directory; it is gone at the end
     #[arg(long, env = "BASALT_IN_MEMORY", num_args = 0..=1, require_equals = true, default_missing_value = "true", value_name = "BOOL")]
@@ -185,6 +190,7 @@ impl Settings {
             tls_cert: self.tls_cert.or(other.tls_cert),
             tls_key: self.tls_key.or(other.tls_key),
             native_listen: self.native_listen.or(other.native_listen),
+            admin_listen: self.admin_listen.or(other.admin_listen),
             in_memory: self.in_memory.or(other.in_memory),
             shards: self.shards.or(other.shards),
             memory: self.memory.or(other.memory),

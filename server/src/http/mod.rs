@@ -5,10 +5,10 @@
 //! [`body`] reads request bodies within their limits, [`compression`] knows both ways of compressing them, [`response`] builds answers with the headers that every
 //! answer has. Everything runs on the shard that owns the connection; nothing here knows what an item is.
 
-mod body;
+pub(crate) mod body;
 mod compression;
 pub(crate) mod connection;
 mod edges;
-mod request_id;
-mod response;
-mod stream;
+pub(crate) mod request_id;
+pub(crate) mod response;
+pub(crate) mod stream;

@@ -1,118 +1,185 @@
 //! `basaltctl verify`: what is wrong with a directory, and where.
-#![expect(clippy::print_stdout, clippy::print_stderr, reason = "the report of a command")]
 
 use std::{
+    fmt::Write as _,
     path::{Path, PathBuf},
     process::ExitCode,
 };
 
-use basalt_format::data_directory::{NODE_COPY_BYTES, NODE_COPY_OFFSETS, Node};
-use basalt_runtime::FileMap;
+use basalt_format::{
+    BLOCK_SIZE_BYTES,
+    data_directory::{NODE_COPY_BYTES, NODE_COPY_OFFSETS, Node},
+};
+use rayon::prelude::*;
 use serde::Serialize;
 
-use super::partition_file::{self, Counts, Finding};
-use crate::directory::{DirectoryError, HeldDirectory};
+use super::Output;
+use crate::{
+    directory::{HeldDirectory, map},
+    failure::{Exit, Failure},
+    log::{LogStream, LogStreams, newest_node},
+    progress,
+    tree::{self, Counts, Finding, Level},
+};
 
-const EXIT_DAMAGED: u8 = 1;
-const EXIT_UNREADABLE: u8 = 3;
-const EXIT_IN_USE: u8 = 4;
-
+/// What was found.
 #[derive(Debug, Serialize)]
-struct Report {
+pub(crate) struct Report {
     is_sound: bool,
     files: Vec<FileReport>,
+    streams: Vec<StreamReport>,
 }
 
 #[derive(Debug, Serialize)]
 struct FileReport {
     path: PathBuf,
     counts: Counts,
+    levels: Vec<Level>,
     findings: Vec<Finding>,
 }
 
-/// Verifies `directory` and prints the report; the exit code tells scripts what it says.
-pub(crate) fn run(directory: &Path, json: bool) -> ExitCode {
-    let report = match verify(directory) {
-        Ok(report) => report,
-        Err(error) => {
-            eprintln!("basaltctl: {error}");
-            let is_in_use = matches!(error, DirectoryError::InUse { .. });
-            return ExitCode::from(if is_in_use { EXIT_IN_USE } else { EXIT_UNREADABLE });
-        }
-    };
-    if json {
-        println!("{}", serde_json::to_string_pretty(&report).expect("a report is plain data"));
-    } else {
-        print(&report);
-    }
-    if report.is_sound { ExitCode::SUCCESS } else { ExitCode::from(EXIT_DAMAGED) }
+#[derive(Debug, Serialize)]
+struct StreamReport {
+    stream: u16,
+    segments: usize,
+    frames: u64,
+    records: u64,
+    bytes: u64,
+    findings: Vec<String>,
 }
 
-fn verify(directory: &Path) -> Result<Report, DirectoryError> {
-    let held = HeldDirectory::hold(directory)?;
-    let (node, cluster_uuid) = verify_node(&held.node())?;
-    let mut files = vec![node];
-    for path in held.partition_files()? {
-        let bytes = map(&path)?;
-        let (counts, findings) = partition_file::check(&bytes, cluster_uuid);
-        files.push(FileReport { path, counts, findings });
+impl Report {
+    pub(crate) fn is_sound(&self) -> bool {
+        self.is_sound
     }
-    let is_sound = files.iter().all(|file| file.findings.is_empty());
-    Ok(Report { is_sound, files })
+}
+
+/// Verifies `directory` and prints the report; the exit code tells scripts what it says.
+pub(crate) fn run(directory: &Path, output: Output) -> Result<ExitCode, Failure> {
+    let report = verify(directory)?;
+    output.print(&report, || in_text(&report));
+    Ok(if report.is_sound { ExitCode::SUCCESS } else { ExitCode::from(Exit::Damaged as u8) })
+}
+
+/// Verifies a directory that nobody uses.
+pub(crate) fn verify(directory: &Path) -> Result<Report, Failure> {
+    let held = HeldDirectory::hold(directory)?;
+    let (node_report, node) = verify_node(&held.node())?;
+    // Without NODE neither the cluster nor the log's secret is known.
+    let streams = match &node {
+        Some(_) => Some(LogStreams::read(&held)?),
+        None => None,
+    };
+    let paths = held.partition_files()?;
+    let bytes = paths.iter().filter_map(|path| path.metadata().ok()).map(|metadata| metadata.len()).sum();
+    let bar = progress::of_bytes("verify", bytes);
+    let checked = paths.into_par_iter().map(|path| {
+        let report = verify_partition(path, node.as_ref(), streams.as_ref());
+        bar.inc(report.as_ref().map_or(0, |(_, length)| *length));
+        report.map(|(report, _)| report)
+    });
+    let mut files = vec![node_report];
+    files.extend(checked.collect::<Result<Vec<_>, Failure>>()?);
+    bar.finish_and_clear();
+    let streams: Vec<StreamReport> =
+        streams.iter().flat_map(|streams| streams.streams()).map(StreamReport::of).collect();
+    let is_sound = files.iter().all(|file| file.findings.is_empty())
+        && streams.iter().all(|stream| stream.findings.is_empty());
+    Ok(Report { is_sound, files, streams })
 }
 
 /// Both copies of NODE; the newest one says which cluster the files must be of.
-fn verify_node(path: &Path) -> Result<(FileReport, Option<[u8; 16]>), DirectoryError> {
+fn verify_node(path: &Path) -> Result<(FileReport, Option<Node>), Failure> {
     let bytes = map(path)?;
     let mut findings = Vec::new();
-    let mut newest: Option<Node> = None;
     for offset in NODE_COPY_OFFSETS {
         let start = offset as usize;
         let stored = bytes.get(start..start + NODE_COPY_BYTES).unwrap_or_default();
         let is_unwritten = !stored.is_empty() && stored.iter().all(|&byte| byte == 0);
+        let block = offset / BLOCK_SIZE_BYTES as u64;
         match Node::decode_copy(stored) {
-            Ok(node) if newest.as_ref().is_none_or(|found| found.revision < node.revision) => {
-                newest = Some(node)
+            Ok(node) if node.copy_offset() == offset => {}
+            Ok(_) => {
+                findings.push(Finding { block, problem: "a copy of NODE in the other's place".to_owned() });
             }
-            Ok(_) => {}
             Err(_) if is_unwritten => {}
-            Err(error) => {
-                let block = offset / basalt_format::BLOCK_SIZE_BYTES as u64;
-                findings.push(Finding { block, problem: format!("copy of NODE: {error}") });
-            }
+            Err(error) => findings.push(Finding { block, problem: format!("copy of NODE: {error}") }),
         }
     }
+    let newest = newest_node(&bytes);
     if newest.is_none() {
         findings.push(Finding { block: 0, problem: "no copy of NODE can be read".to_owned() });
     }
-    let report = FileReport { path: path.to_owned(), counts: Counts::default(), findings };
-    Ok((report, newest.map(|node| node.cluster_uuid)))
+    let report =
+        FileReport { path: path.to_owned(), counts: Counts::default(), levels: Vec::new(), findings };
+    Ok((report, newest))
 }
 
-fn map(path: &Path) -> Result<FileMap, DirectoryError> {
-    FileMap::open(path).map_err(|source| DirectoryError::Unreadable { path: path.to_owned(), source })
+fn verify_partition(
+    path: PathBuf,
+    node: Option<&Node>,
+    streams: Option<&LogStreams>,
+) -> Result<(FileReport, u64), Failure> {
+    let bytes = map(&path)?;
+    let mut report = tree::check(&bytes, node.map(|node| node.cluster_uuid));
+    if let Some((superblock, streams)) = report.superblock.as_ref().zip(streams)
+        && let Some(missing) = streams.gap_behind(superblock.partition, superblock.applied_index)
+    {
+        let problem = format!("the logs hold later entries of this partition, but not entry {missing}");
+        let block = basalt_format::superblock::Superblock::block_of(superblock.generation);
+        report.findings.push(Finding { block, problem });
+    }
+    let length = bytes.len() as u64;
+    let tree::TreeReport { counts, levels, findings, .. } = report;
+    Ok((FileReport { path, counts, levels, findings }, length))
 }
 
-fn print(report: &Report) {
-    for FileReport { path, counts, findings } in &report.files {
+impl StreamReport {
+    fn of(stream: &LogStream) -> Self {
+        Self {
+            stream: stream.stream,
+            segments: stream.segments.len(),
+            frames: stream.frames,
+            records: stream.records,
+            bytes: stream.bytes,
+            findings: stream.findings.iter().map(ToString::to_string).collect(),
+        }
+    }
+}
+
+fn in_text(report: &Report) -> String {
+    let mut text = String::new();
+    for FileReport { path, counts, findings, .. } in &report.files {
         let verdict = if findings.is_empty() { "sound" } else { "DAMAGED" };
         let Counts { pages, overflow_values, rows, reachable_bytes } = counts;
-        println!(
+        // Writing into a string does not fail.
+        let _ = writeln!(
+            text,
             "{path}: {verdict}, {rows} rows, {pages} pages, {overflow_values} large values, {reachable_bytes} bytes",
             path = path.display()
         );
         for Finding { block, problem } in findings {
-            println!("  block {block}: {problem}");
+            let _ = writeln!(text, "  block {block}: {problem}");
         }
     }
-    let count: usize = report.files.iter().map(|file| file.findings.len()).sum();
-    match count {
-        0 => println!(
-            "nothing is wrong with {} files; log streams are judged by the daemon's start",
-            report.files.len()
-        ),
-        _ => println!(
-            "{count} problems: restore what is damaged from a backup, or keep a copy before you try anything"
-        ),
+    for StreamReport { stream, segments, frames, records, bytes, findings } in &report.streams {
+        let verdict = if findings.is_empty() { "sound" } else { "DAMAGED" };
+        let _ = writeln!(
+            text,
+            "log stream {stream}: {verdict}, {segments} segments, {frames} frames, {records} records, {bytes} bytes"
+        );
+        for problem in findings {
+            let _ = writeln!(text, "  {problem}");
+        }
     }
+    let count: usize = report.files.iter().map(|file| file.findings.len()).sum::<usize>()
+        + report.streams.iter().map(|stream| stream.findings.len()).sum::<usize>();
+    text.push_str(&match count {
+        0 => "nothing is wrong".to_owned(),
+        _ => format!(
+            "{count} problems. Keep a copy of the directory before you try anything; then restore from a backup \
+             (basaltctl restore), or save what can be read (basaltctl salvage)"
+        ),
+    });
+    text
 }

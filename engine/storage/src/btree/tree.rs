@@ -5,7 +5,7 @@ use std::{
     rc::{Rc, Weak},
 };
 
-use basalt_format::{key_encoding::LOCAL_INDEX_TAGS, superblock::RowCount};
+use basalt_format::{BLOCK_SIZE_BYTES, key_encoding::LOCAL_INDEX_TAGS, superblock::RowCount};
 use basalt_runtime::{
     Handle,
     local::{Event, Semaphore},
@@ -209,6 +209,12 @@ impl Tree {
         }
         self.shared.pool.drop_buffers_of(slot);
         Ok(())
+    }
+
+    /// Length of the file; zero while there is none.
+    pub(crate) async fn file_bytes(&self) -> Result<u64, StorageError> {
+        let file = &self.shared.file;
+        if file.is_placed() { Ok(file.blocks().await? * BLOCK_SIZE_BYTES as u64) } else { Ok(0) }
     }
 
     /// Rows in the tree, of all tags.

@@ -22,6 +22,8 @@ const IDLE: Duration = Duration::from_secs(1);
 const AGE_MAX: Duration = Duration::from_secs(600);
 /// Parts of one file's compaction in one idle time; the next one goes on.
 const COMPACTION_STEPS_MAX: usize = 512;
+/// Steps of one file's compaction that was asked for.
+const COMPACTION_ROUNDS_MAX: usize = 1 << 16;
 /// After a failed checkpoint: how long until the next try.
 const RETRY_AFTER: Duration = Duration::from_secs(1);
 
@@ -86,6 +88,25 @@ async fn compact_while_idle(shard: &Shard) -> Result<(), StorageError> {
         }
     }
     Ok(())
+}
+
+/// Compacts every partition's file as far as it goes in a bounded number of steps: where much is written meanwhile, new
+/// free space comes to be as old is given back.
+pub(super) async fn compact_all(shard: &Shard) -> Result<(u64, u64), StorageError> {
+    let (mut before, mut after) = (0, 0);
+    for state in shard.partitions_snapshot() {
+        checkpoint_partition(shard, &state).await?;
+        before += state.tree().file_bytes().await?;
+        for _step in 0..COMPACTION_ROUNDS_MAX {
+            if !state.is_serving() || compact_step(&state).await? == Compaction::Done {
+                break;
+            }
+            checkpoint_partition(shard, &state).await?;
+            checkpoint_partition(shard, &state).await?;
+        }
+        after += state.tree().file_bytes().await?;
+    }
+    Ok((before, after))
 }
 
 async fn compact_step(state: &PartitionState) -> Result<Compaction, StorageError> {

@@ -134,6 +134,12 @@ impl ShardStore {
         checkpointer::checkpoint_all(&self.shard).await
     }
 
+    /// Brings the files of all partitions close to what their trees take, whether anybody writes or not; returns their
+    /// bytes before and after.
+    pub async fn compact(&self) -> Result<(u64, u64), StorageError> {
+        checkpointer::compact_all(&self.shard).await
+    }
+
     /// Refuses new writes, makes the logged ones durable, checkpoints for at most `checkpoint_time`, oldest first,
     /// and seals the log. What was not checkpointed is in the log.
     pub async fn close(&self, checkpoint_time: Duration) -> Result<(), StorageError> {

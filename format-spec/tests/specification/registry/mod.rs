@@ -77,11 +77,14 @@ pub(crate) struct Sample {
 /// Every table that `tables_match_code.rs` compares.
 pub(crate) fn tables() -> Vec<Table> {
     use basalt_format::{
-        backfill, catalog, collection_size, data_directory, extent, item_encoding, key_encoding, native,
+        backfill, backup, catalog, collection_size, data_directory, extent, item_encoding, key_encoding, native,
         number, outbox, page, received, stream_iterator, stream_record, superblock, time_to_live,
         transaction, wal,
     };
     vec![
+        Table::fields("backup.md", "chunk_header", backup::CHUNK_HEADER_LAYOUT),
+        Table::fields("backup.md", "chunk_run", backup::CHUNK_RUN_LAYOUT),
+        Table::constants("backup.md", "chunk_constants", backup::CHUNK_CONSTANTS),
         Table::constants("key_encoding.md", "key_tags", key_encoding::TAGS),
         Table::fields("key_encoding.md", "hashed_key", key_encoding::HASHED_KEY_LAYOUT),
         Table::constants("key_encoding.md", "key_escapes", key_encoding::ESCAPES),

@@ -1,0 +1,171 @@
+"""Backups of a daemon that is being written to, by the stock tools, to a directory and to a bucket."""
+
+import json
+import os
+import pathlib
+import subprocess
+import threading
+import time
+
+import boto3
+import pytest
+from moto.server import ThreadedMotoServer
+
+from daemon import Daemon, free_port
+
+TABLE = "accounts"
+WRITERS = 4
+INDEX_SECONDS_MAX = 20
+
+
+def basaltctl(*arguments, environment=None):
+    """Runs the tool and returns its report; fails the test if it fails."""
+    tool = os.environ.get("BASALTCTL") or str(pathlib.Path(os.environ["BASALTD"]).with_name("basaltctl"))
+    done = subprocess.run(
+        [tool, "--json", *map(str, arguments)],
+        capture_output=True, text=True, env={**os.environ, **(environment or {})}, timeout=120, check=False,
+    )
+    assert done.returncode == 0, (arguments, done.stdout, done.stderr)
+    return json.loads(done.stdout)
+
+
+def make_table(client):
+    client.create_table(
+        TableName=TABLE,
+        KeySchema=[{"AttributeName": "pk", "KeyType": "HASH"}],
+        AttributeDefinitions=[
+            {"AttributeName": "pk", "AttributeType": "S"}, {"AttributeName": "turn", "AttributeType": "N"},
+        ],
+        GlobalSecondaryIndexes=[{
+            "IndexName": "by_turn",
+            "KeySchema": [{"AttributeName": "turn", "KeyType": "HASH"}],
+            "Projection": {"ProjectionType": "ALL"},
+        }],
+        BillingMode="PAY_PER_REQUEST",
+    )
+
+
+class Writer(threading.Thread):
+    """Writes turn after turn: an item of its own each, and two of one transaction, on shards as it happens."""
+
+    def __init__(self, client, number):
+        super().__init__()
+        self.client, self.number = client, number
+        self.begun = self.acknowledged = 0
+        self.is_over = threading.Event()
+
+    def run(self):
+        while not self.is_over.is_set():
+            turn = self.begun + 1
+            self.begun = turn
+            self.client.put_item(TableName=TABLE, Item=self.item(f"turn-{turn}", turn))
+            pair = [{"Put": {"TableName": TABLE, "Item": self.item(side, turn)}} for side in ("left", "right")]
+            self.client.transact_write_items(TransactItems=pair)
+            self.acknowledged = turn
+
+    def item(self, name, turn):
+        return {"pk": {"S": f"{self.number}-{name}"}, "turn": {"N": str(turn)}, "data": {"S": "x" * 500}}
+
+
+def everything(client, **of_index):
+    pages = client.get_paginator("scan").paginate(TableName=TABLE, **of_index)
+    return {item["pk"]["S"]: item for page in pages for item in page["Items"]}
+
+
+def check(client, bounds):
+    """What a writer was told of before the backup began is there, and nothing from after its end."""
+    items = everything(client)
+    for number, (least, most) in enumerate(bounds):
+        left, right = (items.get(f"{number}-{side}") for side in ("left", "right"))
+        turn = int(left["turn"]["N"]) if left else 0
+        assert (left and left["turn"]) == (right and right["turn"]), "a transaction is whole"
+        assert least <= turn <= most
+        turns = {int(key.rsplit("-", 1)[1]) for key in items if key.startswith(f"{number}-turn-")}
+        assert turns == set(range(1, len(turns) + 1)), "no write without those before it"
+        assert turn <= len(turns) <= turn + 1
+    deadline = time.monotonic() + INDEX_SECONDS_MAX
+    while everything(client, IndexName="by_turn") != items:
+        assert time.monotonic() < deadline, "the index comes to match its table"
+        time.sleep(0.05)  # Nothing tells a client that an index has caught up.
+
+
+@pytest.fixture
+def loaded(tmp_path):
+    """A daemon that is written to, and its writers."""
+    admin = f"127.0.0.1:{free_port()}"
+    daemon = Daemon(tmp_path / "data", "--admin-listen", admin, "--shards", "2").start()
+    make_table(daemon.client())
+    writers = [Writer(daemon.client(), number) for number in range(WRITERS)]
+    for writer in writers:
+        writer.start()
+    yield daemon, f"http://{admin}", writers
+    for writer in writers:
+        writer.is_over.set()
+        writer.join()
+    assert daemon.stop() == 0, daemon.log()
+
+
+def backed_up(writers, *arguments, environment=None):
+    """Makes a backup and returns what each writer's turn may be in it."""
+    least = [writer.acknowledged for writer in writers]
+    report = basaltctl("backup", *arguments, environment=environment)
+    return report, list(zip(least, [writer.begun for writer in writers]))
+
+
+def restored(tmp_path, backup, bounds, name, environment=None):
+    directory = tmp_path / name
+    basaltctl("restore", "--from", backup, "--to", directory, environment=environment)
+    daemon = Daemon(directory).start()
+    try:
+        check(daemon.client(), bounds)
+    finally:
+        assert daemon.stop() == 0, daemon.log()
+
+
+def until_turn(writers, turn):
+    while min(writer.acknowledged for writer in writers) < turn:
+        assert all(writer.is_alive() for writer in writers)
+        time.sleep(0.01)  # Writers tell nobody.
+
+
+def test_backups_under_load_restore_to_one_instant_each(loaded, tmp_path):
+    daemon, admin, writers = loaded
+    until_turn(writers, 30)
+    full, of_full = backed_up(writers, "--from", admin, "--to", tmp_path / "full")
+    assert not full["is_incremental"]
+    until_turn(writers, 60)
+    arguments = ("--from", admin, "--to", tmp_path / "more", "--base", tmp_path / "full")
+    more, of_more = backed_up(writers, *arguments)
+    assert more["is_incremental"]
+    assert basaltctl("backup", "verify", tmp_path / "more")["backups"] == 2
+    compacted = basaltctl("compact", admin)
+    assert compacted["bytes_after"] <= compacted["bytes_before"]
+    restored(tmp_path, tmp_path / "full", of_full, "of full")
+    restored(tmp_path, tmp_path / "more", of_more, "of more")
+    assert daemon.process.poll() is None, daemon.log()
+
+
+def test_a_bucket_holds_backups_as_a_directory_does(loaded, tmp_path):
+    _, admin, writers = loaded
+    store = ThreadedMotoServer(port=0)
+    store.start()
+    host, port = store.get_host_and_port()
+    environment = {
+        "AWS_ENDPOINT_URL": f"http://{host}:{port}", "AWS_REGION": "us-east-1",
+        "AWS_ACCESS_KEY_ID": "test", "AWS_SECRET_ACCESS_KEY": "test",
+    }
+    try:
+        boto3.client(
+            "s3", endpoint_url=environment["AWS_ENDPOINT_URL"], region_name="us-east-1",
+            aws_access_key_id="test", aws_secret_access_key="test",
+        ).create_bucket(Bucket="backups")
+        until_turn(writers, 20)
+        arguments = ("--from", admin, "--to", "s3://backups/monday")
+        _, _ = backed_up(writers, *arguments, environment=environment)
+        until_turn(writers, 40)
+        arguments = ("--from", admin, "--to", "s3://backups/tuesday", "--base", "s3://backups/monday")
+        _, bounds = backed_up(writers, *arguments, environment=environment)
+        basaltctl("backup", "verify", "s3://backups/tuesday", environment=environment)
+        restored(tmp_path, "s3://backups/tuesday", bounds, "of bucket", environment=environment)
+    finally:
+        store.stop()

@@ -1,0 +1,88 @@
+//! `basaltctl backup` and `basaltctl backup verify`.
+
+use std::process::ExitCode;
+
+use serde::Serialize;
+
+use super::{Output, in_words};
+use crate::{
+    backup::{
+        manifest::Manifest,
+        restore::Chain,
+        source::Source,
+        store::Store,
+        write::{self, BackupReport},
+    },
+    failure::Failure,
+};
+
+/// Backs `from` up to `to`.
+pub(crate) fn run(from: &str, to: &str, base: Option<&str>, output: Output) -> Result<ExitCode, Failure> {
+    let store = Store::open(to)?;
+    let base_location = base.map(absolute).transpose()?;
+    let base = match &base_location {
+        Some(location) => Some((Manifest::read(&Store::open(location)?)?, location.as_str())),
+        None => None,
+    };
+    let source = Source::open(from)?;
+    let report =
+        write::back_up(&source, &store, base.as_ref().map(|(manifest, location)| (manifest, *location)))?;
+    output.print(&report, || {
+        let BackupReport { backup_id, files, raw_bytes, stored_bytes, reused_bytes, .. } = &report;
+        let kind = if report.is_incremental { "incremental" } else { "full" };
+        let reused = match reused_bytes {
+            0 => String::new(),
+            bytes => format!(" ({} were there already)", in_words(*bytes)),
+        };
+        format!(
+            "{kind} backup {backup_id}: {} of {files} files in {}{reused}; verified",
+            in_words(*raw_bytes),
+            in_words(*stored_bytes)
+        )
+    });
+    Ok(ExitCode::SUCCESS)
+}
+
+#[derive(Serialize)]
+struct VerifyReport {
+    backup_id: String,
+    /// This one and those that it rests on.
+    backups: usize,
+    chunks: usize,
+    stored_bytes: u64,
+}
+
+/// Reads a backup and those that it rests on, to the last byte.
+pub(crate) fn verify(backup: &str, moved: &[String], output: Output) -> Result<ExitCode, Failure> {
+    let chain = Chain::open(backup, moved)?;
+    chain.check_layers()?;
+    for (store, manifest) in chain.links() {
+        write::verify(store, manifest)?;
+    }
+    let manifests = || chain.links().iter().map(|(_, manifest)| manifest);
+    let report = VerifyReport {
+        backup_id: chain.newest().backup_id.clone(),
+        backups: chain.links().len(),
+        chunks: manifests().map(|manifest| manifest.chunks().count()).sum(),
+        stored_bytes: manifests().map(Manifest::stored_bytes).sum(),
+    };
+    output.print(&report, || {
+        let VerifyReport { backup_id, backups, chunks, stored_bytes } = &report;
+        format!(
+            "backup {backup_id} is sound: {backups} in its chain, {chunks} chunks, {}",
+            in_words(*stored_bytes)
+        )
+    });
+    Ok(ExitCode::SUCCESS)
+}
+
+/// Where a base is must be known from everywhere.
+fn absolute(location: &str) -> Result<String, Failure> {
+    match Store::open(location)? {
+        Store::Bucket(_) => Ok(location.to_owned()),
+        Store::Directory(path) => {
+            let path = std::path::absolute(&path).map_err(|error| Failure::io(&path, error))?;
+            Ok(path.to_string_lossy().into_owned())
+        }
+    }
+}
