@@ -77,8 +77,8 @@ pub(crate) struct Sample {
 /// Every table that `tables_match_code.rs` compares.
 pub(crate) fn tables() -> Vec<Table> {
     use basalt_format::{
-        backfill, backup, catalog, collection_size, data_directory, extent, item_encoding, key_encoding, native,
-        number, outbox, page, received, stream_iterator, stream_record, superblock, time_to_live,
+        backfill, backup, catalog, collection_size, data_directory, extent, item_encoding, key_encoding,
+        native, number, outbox, page, received, stream_iterator, stream_record, superblock, time_to_live,
         transaction, wal,
     };
     vec![
