@@ -26,7 +26,7 @@ use hyper::{Method, Request, Response};
 use self::answer::{Answer, Refusal};
 use self::sessions::Sessions;
 use crate::http::body::read_body;
-use crate::http::request_id::RequestIds;
+use crate::http::request_id::{RequestId, RequestIds};
 use crate::http::response::{self, AnswerBody, JsonType};
 use crate::http::stream::{HttpStream, RequestState};
 use crate::limits::{Limits, RequestMemory};
@@ -124,7 +124,7 @@ async fn serve(admin: Rc<Admin>, stream: TcpStream) {
         let (admin, ids, requests) = (Rc::clone(&admin), Rc::clone(&ids), requests.clone());
         async move {
             let _active = requests.start();
-            Ok::<_, std::convert::Infallible>(admin.respond(request, &ids.next()).await)
+            Ok::<_, std::convert::Infallible>(admin.respond(request, ids.next()).await)
         }
     });
     let mut builder = http1::Builder::new();
@@ -136,7 +136,7 @@ async fn serve(admin: Rc<Admin>, stream: TcpStream) {
 }
 
 impl Admin {
-    async fn respond(&self, request: Request<Incoming>, request_id: &str) -> Response<AnswerBody> {
+    async fn respond(&self, request: Request<Incoming>, request_id: RequestId) -> Response<AnswerBody> {
         let (head, body) = request.into_parts();
         let mut memory = self.memory.permit();
         let body = read_body(body, &head.headers, &self.limits, &self.handle, &mut memory).await;
