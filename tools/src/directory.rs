@@ -90,16 +90,21 @@ impl HeldDirectory {
         self.path.join(format!("part/{:02x}/{partition:016x}.pt", partition & 0xff))
     }
 
-    /// Every partition's file, in the order of their names.
-    pub(crate) fn partition_files(&self) -> Result<Vec<PathBuf>, DirectoryError> {
+    /// Every partition's file with the partition's number, in the order of their names.
+    pub(crate) fn partition_files(&self) -> Result<Vec<(u64, PathBuf)>, DirectoryError> {
         let mut files = Vec::new();
         for group in entries(&self.path.join("part"))? {
-            files.extend(
-                entries(&group)?.into_iter().filter(|file| file.extension().is_some_and(|end| end == "pt")),
-            );
+            let named = entries(&group)?.into_iter().filter_map(|file| Some((partition_of(&file)?, file)));
+            files.extend(named.filter(|(number, file)| self.partition_file(*number) == *file));
         }
         Ok(files)
     }
+}
+
+/// The partition that a file's name tells of.
+fn partition_of(file: &Path) -> Option<u64> {
+    let name = file.file_name()?.to_str()?.strip_suffix(".pt")?;
+    u64::from_str_radix(name, 16).ok()
 }
 
 /// Maps a whole file for reading.

@@ -10,9 +10,10 @@ use basalt_runtime::FileMap;
 
 use super::daemon::DaemonSnapshot;
 use crate::{
+    catalog::Catalog,
     directory::{HeldDirectory, map},
     failure::Failure,
-    log::{LogStreams, SegmentExtent},
+    log::{LogStreams, SegmentExtent, read_node},
 };
 
 /// A file of the source and what of it counts.
@@ -126,6 +127,7 @@ impl StoppedDirectory {
             content: SourceContent::Prefix(node_bytes),
         }];
         let streams = LogStreams::read(&self.held)?;
+        let catalog = Catalog::read(&self.held, &read_node(&self.held)?, &streams)?;
         if let Some(problem) = streams.findings().next() {
             return Err(Failure::damaged(format!("{problem}; see basaltctl verify")));
         }
@@ -136,7 +138,10 @@ impl StoppedDirectory {
                 content: SourceContent::Prefix(*end_offset),
             }
         }));
-        for path in self.held.partition_files()? {
+        for (number, path) in self.held.partition_files()? {
+            if !catalog.counts(number) {
+                continue;
+            }
             let map = map(&path)?;
             let superblock = newest_superblock(&map).ok_or_else(|| {
                 Failure::damaged(format!(

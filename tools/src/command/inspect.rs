@@ -8,7 +8,7 @@ use std::{
 
 use basalt_engine::model::{ItemRef, Number};
 use basalt_format::{
-    catalog::{Billing, TableRow},
+    catalog::{Billing, PartitionRow, PartitionState, TableRow},
     data_directory::Node,
     extent::Pointer,
     key_encoding::{
@@ -91,7 +91,7 @@ impl Inspector<'_> {
         let mut tables = Vec::new();
         for (name, row) in &self.catalog.tables {
             let (items, bytes) = self.size_of(row.number)?;
-            let partitions = self.catalog.partitions_of(row.number).len();
+            let partitions = self.catalog.serving_partitions_of(row.number).len();
             let indexes = row.global_indexes.len() + row.local_indexes.len();
             let _ = writeln!(
                 text,
@@ -126,7 +126,7 @@ impl Inspector<'_> {
     /// Items and bytes of a table or index, as its files count them; what only the log holds comes on top.
     fn size_of(&self, number: u64) -> Result<(u64, u64), Failure> {
         let mut sum = (0, 0);
-        for (id, _) in self.catalog.partitions_of(number) {
+        for (id, _) in self.catalog.serving_partitions_of(number) {
             let path = self.held.partition_file(id);
             if path.exists()
                 && let Some(superblock) = newest_superblock(&map(&path)?)
@@ -168,12 +168,13 @@ impl Inspector<'_> {
         for (id, partition) in self.catalog.partitions_of(row.number) {
             let has_file = self.held.partition_file(id).exists();
             let file = if has_file { "" } else { ", no file yet" };
-            let _ = writeln!(
-                text,
-                "partition {id}: hashes {:016x} to {:016x}, {:?}{file}",
-                partition.hash_first, partition.hash_last, partition.state
-            );
-            partitions.push(json!({ "number": id, "hash_first": format!("{:016x}", partition.hash_first) }));
+            let lineage = lineage_in_words(partition);
+            let PartitionRow { hash_first, hash_last, .. } = partition;
+            let _ = writeln!(text, "partition {id}: hashes {hash_first:016x} to {hash_last:016x}{lineage}{file}");
+            partitions.push(json!({
+                "number": id, "hash_first": format!("{hash_first:016x}"), "hash_last": format!("{hash_last:016x}"),
+                "state": format!("{:?}", partition.state), "parent": partition.parent,
+            }));
         }
         let report = json!({ "name": name, "number": row.number, "items": items, "bytes": bytes, "partitions": partitions });
         Ok((report, text.trim_end().to_owned()))
@@ -299,7 +300,7 @@ impl Inspector<'_> {
     fn key(&self, table: &str, partition_key: &str, sort_key: Option<&str>) -> Result<Shown, Failure> {
         let row = self.catalog.table(table)?;
         let (key, hash) = encode_key(row, partition_key, sort_key)?;
-        let partitions = self.catalog.partitions_of(row.number);
+        let partitions = self.catalog.serving_partitions_of(row.number);
         let place = partitions.iter().find(|(_, place)| (place.hash_first..=place.hash_last).contains(&hash));
         let &(id, _) =
             place.ok_or_else(|| Failure::damaged(format!("no partition of {table} holds {hash:016x}")))?;
@@ -333,6 +334,17 @@ impl Inspector<'_> {
             format!("{place}, from {source}\n{item:#}"),
         ))
     }
+}
+
+/// What splits have to do with a partition.
+fn lineage_in_words(row: &PartitionRow) -> String {
+    let state = match row.state {
+        PartitionState::Open => "",
+        PartitionState::Closed => ", closed by a split: its stream records can still be read",
+        PartitionState::Filling => ", being filled by a split",
+    };
+    let parent = row.parent.map_or_else(String::new, |parent| format!(", its stream goes on from partition {parent}"));
+    format!("{state}{parent}")
 }
 
 /// A picture of a tree: pages by level and how full they are.

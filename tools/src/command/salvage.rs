@@ -83,7 +83,7 @@ impl Salvage<'_> {
         let keys = request.key_schema.clone();
         self.engine.blocking().create_table(request).map_err(of_engine)?;
         let mut count = 0;
-        for (partition, _) in catalog.partitions_of(row.number) {
+        for (partition, _) in catalog.serving_partitions_of(row.number) {
             let rows = self.rows_of(name, partition)?;
             let mut rest: Vec<Item> = Vec::new();
             for encoded in rows.into_values() {

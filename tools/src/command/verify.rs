@@ -10,11 +10,13 @@ use basalt_format::{
     BLOCK_SIZE_BYTES,
     data_directory::{NODE_COPY_BYTES, NODE_COPY_OFFSETS, Node},
 };
+use indicatif::ProgressBar;
 use rayon::prelude::*;
 use serde::Serialize;
 
 use super::Output;
 use crate::{
+    catalog::Catalog,
     directory::{HeldDirectory, map},
     failure::{Exit, Failure},
     log::{LogStream, LogStreams, newest_node},
@@ -33,6 +35,8 @@ pub(crate) struct Report {
 #[derive(Debug, Serialize)]
 struct FileReport {
     path: PathBuf,
+    /// Of a partition that was dropped: the next start removes it, and it was not looked at.
+    is_dropped: bool,
     counts: Counts,
     levels: Vec<Level>,
     findings: Vec<Finding>,
@@ -70,13 +74,18 @@ pub(crate) fn verify(directory: &Path) -> Result<Report, Failure> {
         Some(_) => Some(LogStreams::read(&held)?),
         None => None,
     };
+    let catalog = match node.as_ref().zip(streams.as_ref()) {
+        Some((node, streams)) => Some(Catalog::read(&held, node, streams)?),
+        None => None,
+    };
     let paths = held.partition_files()?;
-    let bytes = paths.iter().filter_map(|path| path.metadata().ok()).map(|metadata| metadata.len()).sum();
+    let bytes = paths.iter().filter_map(|(_, path)| path.metadata().ok()).map(|metadata| metadata.len()).sum();
     let bar = progress::of_bytes("verify", bytes);
-    let checked = paths.into_par_iter().map(|path| {
-        let report = verify_partition(path, node.as_ref(), streams.as_ref());
-        bar.inc(report.as_ref().map_or(0, |(_, length)| *length));
-        report.map(|(report, _)| report)
+    let checked = paths.into_par_iter().map(|(number, path)| {
+        if catalog.as_ref().is_some_and(|catalog| !catalog.counts(number)) {
+            return Ok(FileReport { is_dropped: true, ..FileReport::new(path) });
+        }
+        verify_partition(path, node.as_ref(), streams.as_ref(), &bar)
     });
     let mut files = vec![node_report];
     files.extend(checked.collect::<Result<Vec<_>, Failure>>()?);
@@ -110,16 +119,15 @@ fn verify_node(path: &Path) -> Result<(FileReport, Option<Node>), Failure> {
     if newest.is_none() {
         findings.push(Finding { block: 0, problem: "no copy of NODE can be read".to_owned() });
     }
-    let report =
-        FileReport { path: path.to_owned(), counts: Counts::default(), levels: Vec::new(), findings };
-    Ok((report, newest))
+    Ok((FileReport { findings, ..FileReport::new(path.to_owned()) }, newest))
 }
 
 fn verify_partition(
     path: PathBuf,
     node: Option<&Node>,
     streams: Option<&LogStreams>,
-) -> Result<(FileReport, u64), Failure> {
+    bar: &ProgressBar,
+) -> Result<FileReport, Failure> {
     let bytes = map(&path)?;
     let mut report = tree::check(&bytes, node.map(|node| node.cluster_uuid));
     if let Some((superblock, streams)) = report.superblock.as_ref().zip(streams)
@@ -129,9 +137,15 @@ fn verify_partition(
         let block = basalt_format::superblock::Superblock::block_of(superblock.generation);
         report.findings.push(Finding { block, problem });
     }
-    let length = bytes.len() as u64;
+    bar.inc(bytes.len() as u64);
     let tree::TreeReport { counts, levels, findings, .. } = report;
-    Ok((FileReport { path, counts, levels, findings }, length))
+    Ok(FileReport { counts, levels, findings, ..FileReport::new(path) })
+}
+
+impl FileReport {
+    fn new(path: PathBuf) -> Self {
+        Self { path, is_dropped: false, counts: Counts::default(), levels: Vec::new(), findings: Vec::new() }
+    }
 }
 
 impl StreamReport {
@@ -149,7 +163,11 @@ impl StreamReport {
 
 fn in_text(report: &Report) -> String {
     let mut text = String::new();
-    for FileReport { path, counts, findings, .. } in &report.files {
+    for FileReport { path, is_dropped, counts, findings, .. } in &report.files {
+        if *is_dropped {
+            let _ = writeln!(text, "{}: dropped, the next start removes it", path.display());
+            continue;
+        }
         let verdict = if findings.is_empty() { "sound" } else { "DAMAGED" };
         let Counts { pages, overflow_values, rows, reachable_bytes } = counts;
         // Writing into a string does not fail.
