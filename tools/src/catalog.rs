@@ -7,13 +7,7 @@ use basalt_format::{
     data_directory::Node,
 };
 
-use crate::{
-    backup::source::newest_superblock,
-    directory::{HeldDirectory, map},
-    failure::Failure,
-    log::LogStreams,
-    tree::{Lost, each_row},
-};
+use crate::{failure::Failure, rows::DirectoryRows, tree::Lost, words::key_in_words};
 
 /// The number of the catalog's own partition.
 pub(crate) const CATALOG_PARTITION: u64 = 0;
@@ -25,59 +19,45 @@ pub(crate) struct Catalog {
     pub(crate) partitions: BTreeMap<u64, PartitionRow>,
     /// Parts of the catalog's own tree that cannot be read.
     pub(crate) lost: Vec<Lost>,
+    /// Rows that can be read and not understood.
+    pub(crate) unreadable: Vec<String>,
     /// Why more of it may be missing than what is lost, if it may.
     pub(crate) doubt: Option<String>,
 }
 
 impl Catalog {
-    pub(crate) fn read(held: &HeldDirectory, node: &Node, logs: &LogStreams) -> Result<Self, Failure> {
+    /// Reads partition 0. Without `node` it is not known whether it has a file.
+    pub(crate) fn read(rows: &DirectoryRows<'_>, node: Option<&Node>) -> Result<Self, Failure> {
         let mut catalog = Self::default();
-        let mut applied = 0;
-        let path = held.partition_file(CATALOG_PARTITION);
-        if path.exists() {
-            let bytes = map(&path)?;
-            match newest_superblock(&bytes) {
-                None => catalog.doubt = Some(format!("{}: no superblock can be read", path.display())),
-                Some(superblock) => {
-                    applied = superblock.applied_index;
-                    catalog.lost = each_row(&bytes, &superblock, &mut |row| {
-                        catalog.tables_and_partitions(row.key, Some(row.value))
-                    });
-                }
-            }
-        } else if node.catalog_file_uuid.is_some() {
-            catalog.doubt = Some(format!("{} is missing", path.display()));
-        }
-        if let Some(missing) = logs.gap_behind(CATALOG_PARTITION, applied) {
-            catalog.doubt = Some(format!("the logs lack entry {missing} of the catalog"));
-        }
-        for (_, (key, value)) in logs.changes_behind(node, CATALOG_PARTITION, applied)? {
-            catalog.tables_and_partitions(&key, value.as_deref());
-        }
+        let own = rows.of(CATALOG_PARTITION)?;
+        let lost = own.each(&mut |row| catalog.take(row.key, row.value));
+        let is_missing = own.file().is_none() && node.is_none_or(|node| node.catalog_file_uuid.is_some());
+        let missing = || is_missing.then(|| "its file is missing".to_owned());
+        catalog.doubt = own.doubt().or_else(missing);
+        catalog.lost = lost;
         Ok(catalog)
     }
 
-    /// Takes a row's new value in; rows of other kinds, and damaged ones, are passed by.
-    fn tables_and_partitions(&mut self, key: &[u8], value: Option<&[u8]>) {
-        match (CatalogKey::decode(key), value) {
-            (Ok(CatalogKey::Table(name)), Some(value)) => {
-                if let Ok(row) = TableRow::decode(value) {
-                    self.tables.insert(name, row);
+    /// Takes a row in; rows of other kinds, and damaged ones, are told of.
+    fn take(&mut self, key: &[u8], value: &[u8]) {
+        let taken = CatalogKey::decode(key).and_then(|key| {
+            match key {
+                CatalogKey::Table(name) => _ = self.tables.insert(name, TableRow::decode(value)?),
+                CatalogKey::Partition(number) => {
+                    self.partitions.insert(number, PartitionRow::decode(value)?);
                 }
+                CatalogKey::Counters => {}
             }
-            (Ok(CatalogKey::Table(name)), None) => {
-                self.tables.remove(&name);
-            }
-            (Ok(CatalogKey::Partition(number)), Some(value)) => {
-                if let Ok(row) = PartitionRow::decode(value) {
-                    self.partitions.insert(number, row);
-                }
-            }
-            (Ok(CatalogKey::Partition(number)), None) => {
-                self.partitions.remove(&number);
-            }
-            (Ok(CatalogKey::Counters) | Err(_), _) => {}
+            Ok(())
+        });
+        if let Err(error) = taken {
+            self.unreadable.push(format!("{}: {error}", key_in_words(key)));
         }
+    }
+
+    /// Whether nothing of it can be missing.
+    pub(crate) fn is_whole(&self) -> bool {
+        self.lost.is_empty() && self.unreadable.is_empty() && self.doubt.is_none()
     }
 
     /// The table of this name.
@@ -107,10 +87,9 @@ impl Catalog {
     /// Whether the next start opens the partition, as far as can be told. Others were dropped, or a split was filling
     /// them: the start drops them, and neither their files nor their entries count for anything.
     pub(crate) fn counts(&self, partition: u64) -> bool {
-        let is_whole = self.lost.is_empty() && self.doubt.is_none();
         let is_known =
             self.partitions.get(&partition).is_some_and(|row| row.state != PartitionState::Filling);
-        partition == CATALOG_PARTITION || is_known || !is_whole
+        partition == CATALOG_PARTITION || is_known || !self.is_whole()
     }
 
     /// Whose partition it is, in words.

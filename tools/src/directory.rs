@@ -18,16 +18,16 @@ const LOCK_RETRY_AFTER: Duration = Duration::from_millis(20);
 /// A data directory that no other process uses.
 pub(crate) struct HeldDirectory {
     path: PathBuf,
-    _lock: File,
+    _lock: Option<File>,
 }
 
 /// Why a directory cannot be looked at.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum DirectoryError {
-    #[error("{path} is in use by a daemon: stop it first")]
+    #[error("{path} is in use by a daemon: stop it first, or ask it (--admin-listen)", path = path.display())]
     InUse { path: PathBuf },
-    #[error("{path} is not a Basalt data directory: it has no NODE", path = path.display())]
-    NotBasalt { path: PathBuf },
+    #[error("{path} is not a Basalt data directory: it has no {what}", path = path.display())]
+    NotBasalt { path: PathBuf, what: &'static str },
     #[error("{path} cannot be read: {source}", path = path.display())]
     Unreadable { path: PathBuf, source: io::Error },
 }
@@ -36,15 +36,30 @@ impl HeldDirectory {
     /// Takes the lock of `path`. The kernel keeps a daemon's lock until its last request has ended, a moment after
     /// the process has: that moment is waited for.
     pub(crate) fn hold(path: &Path) -> Result<Self, DirectoryError> {
+        Self::hold_what_has(path, "NODE")
+    }
+
+    /// The same for what may be left of a directory: partitions' files are enough.
+    pub(crate) fn hold_remains(path: &Path) -> Result<Self, DirectoryError> {
+        Self::hold_what_has(path, "part")
+    }
+
+    fn hold_what_has(path: &Path, what: &'static str) -> Result<Self, DirectoryError> {
         let unreadable = |source| DirectoryError::Unreadable { path: path.to_owned(), source };
-        if !path.join("NODE").try_exists().map_err(unreadable)? {
-            return Err(DirectoryError::NotBasalt { path: path.to_owned() });
+        if !path.join(what).try_exists().map_err(unreadable)? {
+            return Err(DirectoryError::NotBasalt { path: path.to_owned(), what });
         }
-        let lock = File::open(path.join("LOCK")).map_err(unreadable)?;
+        let lock = match File::open(path.join("LOCK")) {
+            // A daemon's directory has it as long as the daemon runs.
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {
+                return Ok(Self { path: path.to_owned(), _lock: None });
+            }
+            lock => lock.map_err(unreadable)?,
+        };
         let started = Instant::now();
         loop {
             match lock.try_lock() {
-                Ok(()) => return Ok(Self { path: path.to_owned(), _lock: lock }),
+                Ok(()) => return Ok(Self { path: path.to_owned(), _lock: Some(lock) }),
                 Err(TryLockError::Error(source)) => return Err(unreadable(source)),
                 Err(TryLockError::WouldBlock) if started.elapsed() > LOCK_PATIENCE => {
                     return Err(DirectoryError::InUse { path: path.to_owned() });

@@ -1,10 +1,6 @@
 //! Why a command did not do what it was asked to, and the exit code that tells scripts.
 
-use std::{
-    fmt, io,
-    path::{Path, PathBuf},
-    process::ExitCode,
-};
+use std::{fmt, io, path::Path, process::ExitCode};
 
 use crate::directory::DirectoryError;
 
@@ -69,26 +65,4 @@ impl From<DirectoryError> for Failure {
         };
         Self::new(exit, error.to_string())
     }
-}
-
-/// Refuses a destination that holds anything: nothing is ever written over.
-pub(crate) fn require_absent_or_empty(path: &Path) -> Result<(), Failure> {
-    match std::fs::read_dir(path) {
-        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
-        Err(error) => Err(Failure::io(path, error)),
-        Ok(mut entries) => match entries.next() {
-            None => Ok(()),
-            Some(_) => Err(Failure::new(
-                Exit::Exists,
-                format!("{} is not empty: name a directory that does not exist", path.display()),
-            )),
-        },
-    }
-}
-
-/// `DIR.suffix` beside `DIR`: where a directory is built before it gets its name.
-pub(crate) fn beside(path: &Path, suffix: &str) -> PathBuf {
-    let mut name = path.file_name().unwrap_or_default().to_owned();
-    name.push(suffix);
-    path.with_file_name(name)
 }

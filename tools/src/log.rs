@@ -3,17 +3,15 @@
 //! Believes what `format-spec/spec/wal.md` lets a reader believe, as a daemon's start does.
 
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, BTreeSet},
     path::{Path, PathBuf},
+    sync::Arc,
 };
 
 use basalt_format::{
     BLOCK_SIZE_BYTES,
     data_directory::{NODE_COPY_BYTES, NODE_COPY_OFFSETS, Node, NodeStream, StreamContent},
-    wal::{
-        Effect, Effects, FRAME_HEADER_BYTES, FrameHeader, Record, RecordKind, SEGMENT_HEADER_BYTES,
-        SegmentHeader, decode_records,
-    },
+    wal::{FRAME_HEADER_BYTES, FrameHeader, Record, SEGMENT_HEADER_BYTES, SegmentHeader, decode_records},
 };
 use basalt_runtime::FileMap;
 use rayon::prelude::*;
@@ -26,12 +24,12 @@ use crate::{
 const FIRST_FRAME_OFFSET: usize = BLOCK_SIZE_BYTES;
 
 /// A segment as far as its frames go.
-#[derive(Debug, Clone)]
 pub(crate) struct SegmentExtent {
     pub(crate) path: PathBuf,
     pub(crate) size_bytes: u64,
     /// Where its last frame ends.
     pub(crate) end_offset: u64,
+    map: Arc<FileMap>,
 }
 
 /// All streams of a directory.
@@ -68,8 +66,8 @@ impl std::fmt::Display for LogFinding {
 
 /// The newest whole copy of NODE.
 pub(crate) fn read_node(held: &HeldDirectory) -> Result<Node, Failure> {
-    let bytes = map(&held.node())?;
-    newest_node(&bytes).ok_or_else(|| Failure::damaged("NODE: neither copy can be read"))
+    let node = newest_node(&map(&held.node())?);
+    node.ok_or_else(|| Failure::damaged("NODE: neither copy can be read; see basaltctl salvage"))
 }
 
 pub(crate) fn newest_node(bytes: &[u8]) -> Option<Node> {
@@ -82,14 +80,14 @@ pub(crate) fn newest_node(bytes: &[u8]) -> Option<Node> {
 }
 
 impl LogStreams {
-    pub(crate) fn read(held: &HeldDirectory) -> Result<Self, Failure> {
-        let node = read_node(held)?;
-        let streams = node
-            .streams
-            .par_iter()
-            .map(|known| LogStream::read(held, &node, known))
-            .collect::<Result<_, _>>()?;
-        Ok(Self { streams })
+    pub(crate) fn read(held: &HeldDirectory, node: &Node) -> Result<Self, Failure> {
+        let streams = node.streams.par_iter().map(|known| LogStream::read(held, node, known));
+        Ok(Self { streams: streams.collect::<Result<_, _>>()? })
+    }
+
+    /// Those of a directory whose log cannot be believed.
+    pub(crate) fn none() -> Self {
+        Self { streams: Vec::new() }
     }
 
     pub(crate) fn streams(&self) -> &[LogStream] {
@@ -106,31 +104,13 @@ impl LogStreams {
     }
 
     /// Visits every record of the needed segments, stream by stream, in order.
-    pub(crate) fn each_record(
-        &self,
-        node: &Node,
-        visit: &mut dyn FnMut(&FrameHeader, &Record<'_>),
-    ) -> Result<(), Failure> {
-        self.needed_segments().try_for_each(|segment| each_record_of(segment, node, visit))
+    pub(crate) fn each_record<'a>(&'a self, node: &Node, visit: &mut dyn FnMut(&FrameHeader, &Record<'a>)) {
+        self.needed_segments().for_each(|segment| segment.each_record(node, visit));
     }
 
-    /// Changes of one partition behind entry `applied`, in their order: key, and the new value or nothing.
-    pub(crate) fn changes_behind(
-        &self,
-        node: &Node,
-        partition: u64,
-        applied: u64,
-    ) -> Result<Vec<(u64, RowChange)>, Failure> {
-        let mut entries: BTreeMap<u64, Vec<RowChange>> = BTreeMap::new();
-        self.each_record(node, &mut |_, record| {
-            let is_wanted = record.partition == partition && record.index > applied;
-            if is_wanted && record.kind == RecordKind::Effects {
-                let changes = Effects::new(record.body).filter_map(Result::ok).filter_map(change_of);
-                entries.insert(record.index, changes.collect());
-            }
-        })?;
-        let each = entries.into_iter();
-        Ok(each.flat_map(|(index, changes)| changes.into_iter().map(move |change| (index, change))).collect())
+    /// Every partition that the logs hold entries of.
+    pub(crate) fn partitions(&self) -> BTreeSet<u64> {
+        self.streams.iter().flat_map(|stream| stream.entries.keys().copied()).collect()
     }
 
     /// The first entry that is missing of `partition` behind `applied`, if the logs hold a later one.
@@ -149,45 +129,30 @@ impl LogStreams {
     }
 }
 
-/// A row's key, and its new value or nothing.
-pub(crate) type RowChange = (Vec<u8>, Option<Vec<u8>>);
-
-fn change_of(effect: Effect<'_>) -> Option<RowChange> {
-    match effect {
-        Effect::Put { key, value } => Some((key.to_vec(), Some(value.to_vec()))),
-        Effect::Delete { key } => Some((key.to_vec(), None)),
-        // No engine has written either yet.
-        Effect::Splice(_) | Effect::DeleteRange { .. } => None,
+impl SegmentExtent {
+    /// Visits the records; all frames up to the end were found to be whole.
+    pub(crate) fn each_record<'a>(&'a self, node: &Node, visit: &mut dyn FnMut(&FrameHeader, &Record<'a>)) {
+        let bytes: &'a [u8] = &self.map;
+        let mut offset = FIRST_FRAME_OFFSET;
+        while (offset as u64) < self.end_offset {
+            let header = bytes.get(offset..).map(|bytes| FrameHeader::decode(bytes, node.log_salt));
+            let Some(Ok(header)) = header else { break };
+            let repeated_bytes = if header.opens_segment() { SEGMENT_HEADER_BYTES } else { 0 };
+            let start = offset + FRAME_HEADER_BYTES;
+            let payload =
+                bytes.get(start + repeated_bytes..start + header.payload_bytes as usize).unwrap_or_default();
+            decode_records(payload, header.record_count)
+                .filter_map(Result::ok)
+                .for_each(|record| visit(&header, &record));
+            offset += header.frame_bytes() as usize;
+        }
     }
-}
-
-/// Visits the records of a segment that was found to be whole up to its end.
-pub(crate) fn each_record_of(
-    segment: &SegmentExtent,
-    node: &Node,
-    visit: &mut dyn FnMut(&FrameHeader, &Record<'_>),
-) -> Result<(), Failure> {
-    let map = map(&segment.path)?;
-    let mut offset = FIRST_FRAME_OFFSET;
-    while (offset as u64) < segment.end_offset {
-        let header = map.get(offset..).map(|bytes| FrameHeader::decode(bytes, node.log_salt));
-        let Some(Ok(header)) = header else { break };
-        let repeated_bytes = if header.opens_segment() { SEGMENT_HEADER_BYTES } else { 0 };
-        let start = offset + FRAME_HEADER_BYTES;
-        let payload =
-            map.get(start + repeated_bytes..start + header.payload_bytes as usize).unwrap_or_default();
-        decode_records(payload, header.record_count)
-            .filter_map(Result::ok)
-            .for_each(|record| visit(&header, &record));
-        offset += header.frame_bytes() as usize;
-    }
-    Ok(())
 }
 
 /// A file of a stream with the header that it goes by.
 struct Segment {
     path: PathBuf,
-    map: FileMap,
+    map: Arc<FileMap>,
     header: SegmentHeader,
 }
 
@@ -220,7 +185,7 @@ impl LogStream {
         let mut segments = Vec::new();
         let mut headless = Vec::new();
         for path in held.log_files(known.stream)? {
-            let map = map(&path)?;
+            let map = Arc::new(map(&path)?);
             match reader.header_of(&map) {
                 Some(header) if known.content == StreamContent::Empty && header.base_lsn < known.end_lsn => {}
                 Some(header) => segments.push(Segment { path, map, header }),
@@ -246,7 +211,7 @@ impl LogStream {
 }
 
 impl StreamReader<'_> {
-    fn read(&mut self, segments: &[Segment], headless: &[(PathBuf, FileMap)]) {
+    fn read(&mut self, segments: &[Segment], headless: &[(PathBuf, Arc<FileMap>)]) {
         // A header without a whole first frame is a roll-over that a crash tore, or damage: the scan behind the end tells.
         let begun = segments.iter().rev().take_while(|segment| self.first_frame(segment).is_none()).count();
         let (whole, begun) = segments.split_at(segments.len() - begun);
@@ -261,6 +226,7 @@ impl StreamReader<'_> {
                 path: segment.path.clone(),
                 size_bytes: segment.header.size_bytes,
                 end_offset: walk.end_offset as u64,
+                map: Arc::clone(&segment.map),
             });
             last = Some((segment, walk));
         }

@@ -8,11 +8,16 @@
 mod backup;
 mod catalog;
 mod command;
+mod consistency;
+mod derived;
+mod destination;
 mod directory;
 mod failure;
 mod log;
 mod progress;
+mod rows;
 mod tree;
+mod words;
 
 use std::{path::PathBuf, process::ExitCode};
 
@@ -29,8 +34,8 @@ Exit codes:
   4  A daemon is using the directory: stop it first, or ask it (--admin-listen)
   5  The destination holds something already: nothing is ever written over
 
-Buckets are reached with AWS's environment variables: AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY, AWS_REGION, and
-AWS_ENDPOINT_URL for stores that are not Amazon's.";
+Buckets are reached with AWS's environment variables: AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY,
+AWS_REGION, and AWS_ENDPOINT_URL for stores that are not Amazon's.";
 
 /// Verifies, inspects, backs up, restores, compacts, salvages, exports and imports Basalt's data.
 #[derive(Parser)]
@@ -47,12 +52,17 @@ struct Arguments {
 enum Command {
     /// Reads all of a stopped daemon's directory and says what is wrong, where, and what to do
     ///
-    /// Checked are NODE's copies, both superblocks of each file, every page and value that the newest superblock
-    /// reaches (checksum, birth, place, order, fences, counts, hash range), the allocation map against what is
-    /// reached, every log stream's chain from the oldest needed segment to its end, and that the logs go on where the
-    /// files end. Nothing is written.
+    /// Checked are NODE's copies; both superblocks of each file; every page and value that the newest
+    /// superblock reaches (checksum, birth, place, order, fences, counts, hashes); the allocation map
+    /// against what is reached; every log stream's chain from the oldest needed segment to its end;
+    /// that the logs go on where the files end; the catalog against the files; items against their
+    /// keys, indexes, expiries and collection sizes; stream records and the splits that their streams
+    /// went through. Nothing is written.
     ///
-    /// Example: basaltctl verify /var/lib/basalt --json
+    /// Examples:
+    ///   basaltctl verify /var/lib/basalt
+    ///   basaltctl verify /var/lib/basalt --json
+    #[command(verbatim_doc_comment)]
     Verify {
         /// The data directory
         directory: PathBuf,
@@ -75,13 +85,14 @@ enum Command {
     },
     /// Makes a backup, or verifies one
     ///
-    /// A full backup holds what the newest generations reach and the logs' tails; with --base it leaves out what that
-    /// backup holds. It is compressed, checksummed, and read back before it counts. Broken off, it goes on when the
-    /// same command is run again.
+    /// A full backup holds what the newest generations reach and the logs' tails; with --base it leaves
+    /// out what that backup holds. It is compressed, checksummed, and read back before it counts. When
+    /// it was broken off, the same command goes on where it ended.
     ///
     /// Examples:
     ///   basaltctl backup --from /var/lib/basalt --to /backups/monday
-    ///   basaltctl backup --from http://127.0.0.1:8002 --to s3://backups/tuesday --base s3://backups/monday
+    ///   basaltctl backup --from http://127.0.0.1:8002 --to s3://backups/tuesday \
+    ///                    --base s3://backups/monday
     ///   basaltctl backup verify /backups/monday
     #[command(verbatim_doc_comment, args_conflicts_with_subcommands = true)]
     Backup {
@@ -92,7 +103,8 @@ enum Command {
     },
     /// Makes a directory from a backup; a daemon can be started on it
     ///
-    /// The directory is built beside its name, verified, and renamed. What is there is never written over.
+    /// The directory is built beside its name, verified, and renamed. What is there is never written
+    /// over.
     ///
     /// Examples:
     ///   basaltctl restore --from /backups/monday --to /var/lib/basalt
@@ -112,10 +124,10 @@ enum Command {
         #[arg(long)]
         base: Vec<String>,
     },
-    /// Gives space that holds nothing back to the file system, of a stopped directory or a running daemon
+    /// Gives space that holds nothing back to the file system: a directory's or a running daemon's
     ///
-    /// Pages at the ends of files are moved to free places before them and the files are cut off. Says the bytes
-    /// before and after.
+    /// Pages at the ends of files are moved to free places before them and the files are cut off.
+    /// Says the bytes before and after.
     ///
     /// Examples:
     ///   basaltctl compact /var/lib/basalt
@@ -127,10 +139,14 @@ enum Command {
     },
     /// Saves what can still be read of a damaged directory into a new one, and lists what was lost
     ///
-    /// The damaged directory is only read. Tables that the catalog still tells of are made anew, and filled with every
-    /// item whose page and checksums are whole and whatever the logs hold behind them.
+    /// The damaged directory is only read. Tables that the catalog still tells of are made anew, paid
+    /// for by request, and filled with every item whose page and checksums are whole and whatever the
+    /// logs hold behind them; their indexes are built of these items. Without a readable NODE the logs
+    /// cannot be believed, and the files alone are salvaged. Exits with 1 if anything was lost.
     ///
-    /// Example: basaltctl salvage /var/lib/basalt --to ./salvaged
+    /// Example:
+    ///   basaltctl salvage /var/lib/basalt --to ./salvaged
+    #[command(verbatim_doc_comment)]
     Salvage {
         /// The damaged directory
         directory: PathBuf,
@@ -140,11 +156,12 @@ enum Command {
     },
     /// Writes a table's items into files
     ///
-    /// Formats: dynamodb is the layout of AWS's export to S3 (DynamoDB JSON, gzip, manifests), which AWS imports;
-    /// jsonl is one item of DynamoDB JSON a line; csv has a column for each attribute, and holds no nested values.
-    /// The directory is opened as a daemon's start would.
+    /// Formats: dynamodb is the layout of AWS's export to S3 (DynamoDB JSON, gzip, manifests), which
+    /// AWS imports; jsonl is one item of DynamoDB JSON a line; csv has a column for each attribute, and
+    /// holds no nested values. The directory is opened as a daemon's start would.
     ///
-    /// Example: basaltctl export /var/lib/basalt --table orders --format dynamodb --to ./export
+    /// Example:
+    ///   basaltctl export /var/lib/basalt --table orders --format dynamodb --to ./export
     #[command(verbatim_doc_comment)]
     Export {
         /// The data directory
@@ -159,12 +176,14 @@ enum Command {
     },
     /// Reads items from files into a table of a stopped daemon's directory
     ///
-    /// A table that is not there is made with --key. Items with a key that is there replace what is there. csv is
-    /// read as AWS's import reads it: the first line names the attributes, and everything but keys is text.
+    /// A table that is not there is made with --key. Items with a key that is there replace what is
+    /// there. csv is read as AWS's import reads it: the first line names the attributes, and everything
+    /// but keys is text.
     ///
     /// Examples:
-    ///   basaltctl import /var/lib/basalt --table orders --format dynamodb --from ./AWSDynamoDB/01234-abcd
-    ///   basaltctl import ./data --table orders --key customer:S,placed:N --format csv --from orders.csv
+    ///   basaltctl import /var/lib/basalt --table orders --from ./AWSDynamoDB/01234-abcd
+    ///   basaltctl import ./data --table orders --key customer:S,placed:N \
+    ///                    --format csv --from orders.csv
     #[command(verbatim_doc_comment)]
     Import {
         /// The data directory; made if it is not there

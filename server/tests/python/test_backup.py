@@ -3,6 +3,7 @@
 import json
 import os
 import pathlib
+import random
 import subprocess
 import threading
 import time
@@ -15,6 +16,8 @@ from daemon import Daemon, free_port
 
 TABLE = "accounts"
 WRITERS = 4
+ACCOUNTS = 8
+OPENING_BALANCE = 1000
 INDEX_SECONDS_MAX = 20
 
 
@@ -46,7 +49,8 @@ def make_table(client):
 
 
 class Writer(threading.Thread):
-    """Writes turn after turn: an item of its own each, and two of one transaction, on shards as it happens."""
+    """Writes turn after turn: an item of its own each, two of one transaction, on shards as it happens, and one more
+    entry of its register's list."""
 
     def __init__(self, client, number):
         super().__init__()
@@ -61,10 +65,46 @@ class Writer(threading.Thread):
             self.client.put_item(TableName=TABLE, Item=self.item(f"turn-{turn}", turn))
             pair = [{"Put": {"TableName": TABLE, "Item": self.item(side, turn)}} for side in ("left", "right")]
             self.client.transact_write_items(TransactItems=pair)
+            self.client.update_item(
+                TableName=TABLE, Key={"pk": {"S": f"{self.number}-register"}},
+                UpdateExpression="SET turns = list_append(if_not_exists(turns, :none), :turn)",
+                ExpressionAttributeValues={":none": {"L": []}, ":turn": {"L": [{"N": str(turn)}]}},
+            )
             self.acknowledged = turn
 
     def item(self, name, turn):
         return {"pk": {"S": f"{self.number}-{name}"}, "turn": {"N": str(turn)}, "data": {"S": "x" * 500}}
+
+
+class Bank(threading.Thread):
+    """Moves money from account to account, each time in one transaction: there is never more of it, nor less."""
+
+    def __init__(self, client):
+        super().__init__()
+        self.client, self.random = client, random.Random(1)
+        self.moved = 0
+        self.is_over = threading.Event()
+
+    def run(self):
+        while not self.is_over.is_set():
+            source, target = self.random.sample(range(ACCOUNTS), 2)
+            amount = self.random.randint(1, 50)
+            # Accounts are moved from by this thread alone, and what is refused for want of money is refused whole.
+            try:
+                self.client.transact_write_items(TransactItems=[change(source, -amount), change(target, amount)])
+                self.moved += 1
+            except self.client.exceptions.TransactionCanceledException:
+                continue
+
+
+def change(account, amount):
+    """An update of a balance that never makes it negative."""
+    return {"Update": {
+        "TableName": TABLE, "Key": {"pk": {"S": f"account-{account}"}},
+        "UpdateExpression": "SET balance = balance + :amount",
+        "ConditionExpression": "balance >= :least",
+        "ExpressionAttributeValues": {":amount": {"N": str(amount)}, ":least": {"N": str(max(0, -amount))}},
+    }}
 
 
 def everything(client, **of_index):
@@ -83,8 +123,16 @@ def check(client, bounds):
         turns = {int(key.rsplit("-", 1)[1]) for key in items if key.startswith(f"{number}-turn-")}
         assert turns == set(range(1, len(turns) + 1)), "no write without those before it"
         assert turn <= len(turns) <= turn + 1
+        register = items.get(f"{number}-register", {"turns": {"L": []}})
+        appended = [int(entry["N"]) for entry in register["turns"]["L"]]
+        assert appended == list(range(1, len(appended) + 1)), "a register has the turns in their order"
+        assert len(appended) <= turn <= len(appended) + 1
+    balances = [int(items[f"account-{account}"]["balance"]["N"]) for account in range(ACCOUNTS)]
+    assert sum(balances) == ACCOUNTS * OPENING_BALANCE, balances
+    assert min(balances) >= 0
+    indexed = {key: item for key, item in items.items() if "turn" in item}
     deadline = time.monotonic() + INDEX_SECONDS_MAX
-    while everything(client, IndexName="by_turn") != items:
+    while everything(client, IndexName="by_turn") != indexed:
         assert time.monotonic() < deadline, "the index comes to match its table"
         time.sleep(0.05)  # Nothing tells a client that an index has caught up.
 
@@ -95,13 +143,18 @@ def loaded(tmp_path):
     admin = f"127.0.0.1:{free_port()}"
     daemon = Daemon(tmp_path / "data", "--admin-listen", admin, "--shards", "2").start()
     make_table(daemon.client())
+    for account in range(ACCOUNTS):
+        item = {"pk": {"S": f"account-{account}"}, "balance": {"N": str(OPENING_BALANCE)}}
+        daemon.client().put_item(TableName=TABLE, Item=item)
     writers = [Writer(daemon.client(), number) for number in range(WRITERS)]
-    for writer in writers:
-        writer.start()
+    bank = Bank(daemon.client())
+    for thread in [*writers, bank]:
+        thread.start()
     yield daemon, f"http://{admin}", writers
-    for writer in writers:
-        writer.is_over.set()
-        writer.join()
+    for thread in [*writers, bank]:
+        thread.is_over.set()
+        thread.join()
+    assert bank.moved > 0
     assert daemon.stop() == 0, daemon.log()
 
 

@@ -13,10 +13,10 @@ use rayon::prelude::*;
 
 use super::{
     manifest::{BackedUpFile, CHAIN_LENGTH_MAX, ChunkEntry, Manifest},
-    store::{Store, sync_names},
+    store::Store,
     write::read_chunk,
 };
-use crate::{failure::Failure, progress};
+use crate::{destination::sync_names, failure::Failure, progress};
 
 /// A backup and those that it rests on, newest first.
 pub(crate) struct Chain {

@@ -2,10 +2,7 @@
 
 use std::{borrow::Cow, path::PathBuf};
 
-use basalt_format::{
-    BLOCK_SIZE_BYTES,
-    superblock::{SUPERBLOCK_A_BLOCK, SUPERBLOCK_B_BLOCK, SUPERBLOCK_BYTES, Superblock},
-};
+use basalt_format::{BLOCK_SIZE_BYTES, superblock::Superblock};
 use basalt_runtime::FileMap;
 
 use super::daemon::DaemonSnapshot;
@@ -14,6 +11,8 @@ use crate::{
     directory::{HeldDirectory, map},
     failure::Failure,
     log::{LogStreams, SegmentExtent, read_node},
+    rows::DirectoryRows,
+    tree::newest_superblock,
 };
 
 /// A file of the source and what of it counts.
@@ -119,25 +118,26 @@ impl OpenFile<'_> {
 
 impl StoppedDirectory {
     fn files(&self) -> Result<Vec<SourceFile>, Failure> {
-        let node = map(&self.held.node())?;
-        let node_bytes = node.len() as u64;
+        let node_bytes = map(&self.held.node())?.len() as u64;
         let mut files = vec![SourceFile {
             path: "NODE".to_owned(),
             size_bytes: node_bytes,
             content: SourceContent::Prefix(node_bytes),
         }];
-        let streams = LogStreams::read(&self.held)?;
-        let catalog = Catalog::read(&self.held, &read_node(&self.held)?, &streams)?;
+        let node = read_node(&self.held)?;
+        let streams = LogStreams::read(&self.held, &node)?;
+        let rows = DirectoryRows::read(&self.held, Some(&node), &streams)?;
+        let catalog = Catalog::read(&rows, Some(&node))?;
         if let Some(problem) = streams.findings().next() {
             return Err(Failure::damaged(format!("{problem}; see basaltctl verify")));
         }
-        files.extend(streams.needed_segments().map(|SegmentExtent { path, size_bytes, end_offset }| {
-            SourceFile {
+        files.extend(streams.needed_segments().map(
+            |SegmentExtent { path, size_bytes, end_offset, .. }| SourceFile {
                 path: self.held.relative(path),
                 size_bytes: *size_bytes,
                 content: SourceContent::Prefix(*end_offset),
-            }
-        }));
+            },
+        ));
         for (number, path) in self.held.partition_files()? {
             if !catalog.counts(number) {
                 continue;
@@ -157,15 +157,6 @@ impl StoppedDirectory {
         }
         Ok(files)
     }
-}
-
-/// The superblock that a daemon would open the file from.
-pub(crate) fn newest_superblock(bytes: &[u8]) -> Option<Superblock> {
-    let superblocks = [SUPERBLOCK_A_BLOCK, SUPERBLOCK_B_BLOCK].into_iter().filter_map(|block| {
-        let start = block as usize * BLOCK_SIZE_BYTES;
-        Superblock::decode(bytes.get(start..start + SUPERBLOCK_BYTES)?).ok()
-    });
-    superblocks.max_by_key(|superblock| superblock.generation)
 }
 
 pub(crate) fn unix_us_now() -> u64 {

@@ -10,7 +10,10 @@ use std::{
 
 use object_store::{ObjectStore as _, aws::AmazonS3, aws::AmazonS3Builder, path::Path as ObjectPath};
 
-use crate::failure::{Exit, Failure};
+use crate::{
+    destination::sync_names,
+    failure::{Exit, Failure},
+};
 
 const BUCKET_SCHEME: &str = "s3://";
 /// Whether objects are compared with what was sent is the store's part: it gets the length and a checksum in TLS.
@@ -181,11 +184,6 @@ fn sync_names_below(directory: &Path) -> io::Result<()> {
         }
     }
     sync_names(directory)
-}
-
-/// Makes a directory's names durable.
-pub(crate) fn sync_names(directory: &Path) -> io::Result<()> {
-    File::open(directory)?.sync_all()
 }
 
 fn list_chunks(directory: &Path) -> io::Result<Vec<String>> {

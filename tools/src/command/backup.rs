@@ -4,7 +4,7 @@ use std::process::ExitCode;
 
 use serde::Serialize;
 
-use super::{Output, in_words};
+use super::Output;
 use crate::{
     backup::{
         manifest::Manifest,
@@ -14,6 +14,7 @@ use crate::{
         write::{self, BackupReport},
     },
     failure::Failure,
+    words::bytes_in_words,
 };
 
 /// Backs `from` up to `to`.
@@ -32,12 +33,12 @@ pub(crate) fn run(from: &str, to: &str, base: Option<&str>, output: Output) -> R
         let kind = if report.is_incremental { "incremental" } else { "full" };
         let reused = match reused_bytes {
             0 => String::new(),
-            bytes => format!(" ({} were there already)", in_words(*bytes)),
+            bytes => format!(" ({} were there already)", bytes_in_words(*bytes)),
         };
         format!(
             "{kind} backup {backup_id}: {} of {files} files in {}{reused}; verified",
-            in_words(*raw_bytes),
-            in_words(*stored_bytes)
+            bytes_in_words(*raw_bytes),
+            bytes_in_words(*stored_bytes)
         )
     });
     Ok(ExitCode::SUCCESS)
@@ -70,7 +71,7 @@ pub(crate) fn verify(backup: &str, moved: &[String], output: Output) -> Result<E
         let VerifyReport { backup_id, backups, chunks, stored_bytes } = &report;
         format!(
             "backup {backup_id} is sound: {backups} in its chain, {chunks} chunks, {}",
-            in_words(*stored_bytes)
+            bytes_in_words(*stored_bytes)
         )
     });
     Ok(ExitCode::SUCCESS)

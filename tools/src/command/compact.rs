@@ -5,8 +5,8 @@ use std::{path::Path, process::ExitCode};
 use basalt_engine::{Engine, EngineOptions};
 use serde::{Deserialize, Serialize};
 
-use super::{Output, in_words, restore::of_engine};
-use crate::{backup::daemon::AdminClient, directory::HeldDirectory, failure::Failure};
+use super::{Output, restore::of_engine};
+use crate::{backup::daemon::AdminClient, directory::HeldDirectory, failure::Failure, words::bytes_in_words};
 
 #[derive(Serialize, Deserialize)]
 struct CompactReport {
@@ -23,7 +23,11 @@ pub(crate) fn run(target: &str, output: Output) -> Result<ExitCode, Failure> {
     };
     let CompactReport { bytes_before, bytes_after } = report;
     output.print(&report, || {
-        format!("partition files took {} and take {}", in_words(bytes_before), in_words(bytes_after))
+        format!(
+            "partition files took {} and take {}",
+            bytes_in_words(bytes_before),
+            bytes_in_words(bytes_after)
+        )
     });
     Ok(ExitCode::SUCCESS)
 }

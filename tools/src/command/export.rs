@@ -23,8 +23,9 @@ use serde_json::json;
 use super::{Output, items, restore::of_engine};
 use crate::{
     backup::source::unix_us_now,
+    destination::{beside, require_absent_or_empty},
     directory::HeldDirectory,
-    failure::{Failure, beside, require_absent_or_empty},
+    failure::Failure,
     progress,
 };
 

@@ -11,31 +11,28 @@ use basalt_format::{
     catalog::{Billing, PartitionRow, PartitionState, TableRow},
     data_directory::Node,
     extent::Pointer,
-    key_encoding::{
-        KeyHasher, KeyPart, KeyPartKind, TAG_CATALOG, TAG_COLLECTION, TAG_DECISION, TAG_GLOBAL_INDEX,
-        TAG_ITEM, TAG_LAYOUT, TAG_LOCAL_INDEX_FIRST, TAG_LOCAL_INDEX_LAST, TAG_OUTBOX, TAG_PREPARED,
-        TAG_RECEIVED, TAG_STREAM, TAG_TIME_TO_LIVE, TAG_TOKEN, encode_part, encode_partition_prefix,
-    },
+    key_encoding::{KeyHasher, KeyPart, KeyPartKind, TAG_ITEM, encode_part, encode_partition_prefix},
     page::{LeafValue, PageView},
 };
 use clap::Subcommand;
 use serde_json::{Value as Json, json};
 
-use super::{Output, in_words, items};
+use super::{Output, items};
 use crate::{
-    backup::{chunk::hex, source::newest_superblock},
+    backup::chunk::hex,
     catalog::Catalog,
     directory::{HeldDirectory, map},
     failure::Failure,
-    log::{LogStreams, each_record_of, read_node},
-    tree::{self, Level},
+    log::{LogStreams, read_node},
+    rows::{DirectoryRows, RowSource},
+    tree::{self, Level, newest_superblock},
+    words::{bytes_in_words, key_in_words},
 };
 
 /// Rows of a page or records of a segment that are shown.
 const SHOWN_MAX: usize = 200;
 /// Characters of the longest bar.
 const BAR_WIDTH: u64 = 40;
-const KEY_BYTES_SHOWN: usize = 64;
 
 /// What is looked at; without one: the directory.
 #[derive(Debug, Clone, Subcommand)]
@@ -56,9 +53,10 @@ pub(crate) enum Subject {
 pub(crate) fn run(directory: &Path, subject: Option<Subject>, output: Output) -> Result<ExitCode, Failure> {
     let held = HeldDirectory::hold(directory)?;
     let node = read_node(&held)?;
-    let logs = LogStreams::read(&held)?;
-    let catalog = Catalog::read(&held, &node, &logs)?;
-    let inspector = Inspector { held: &held, node: &node, logs: &logs, catalog: &catalog };
+    let logs = LogStreams::read(&held, &node)?;
+    let rows = DirectoryRows::read(&held, Some(&node), &logs)?;
+    let catalog = Catalog::read(&rows, Some(&node))?;
+    let inspector = Inspector { held: &held, node: &node, logs: &logs, rows: &rows, catalog: &catalog };
     let (report, text) = match subject {
         None => inspector.directory()?,
         Some(Subject::Table { name }) => inspector.table(&name)?,
@@ -80,6 +78,7 @@ struct Inspector<'a> {
     held: &'a HeldDirectory,
     node: &'a Node,
     logs: &'a LogStreams,
+    rows: &'a DirectoryRows<'a>,
     catalog: &'a Catalog,
 }
 
@@ -96,7 +95,7 @@ impl Inspector<'_> {
             let _ = writeln!(
                 text,
                 "table {name}: {items} items in files, {}, {partitions} partitions, {indexes} indexes",
-                in_words(bytes)
+                bytes_in_words(bytes)
             );
             tables.push(json!({ "name": name, "items": items, "bytes": bytes, "partitions": partitions }));
         }
@@ -106,7 +105,7 @@ impl Inspector<'_> {
             let _ = writeln!(
                 text,
                 "log stream {number}: {} in {segments} segments, {} frames",
-                in_words(stream.bytes),
+                bytes_in_words(stream.bytes),
                 stream.frames
             );
             for segment in &stream.segments {
@@ -151,7 +150,7 @@ impl Inspector<'_> {
         let mut text = format!(
             "table {name}, number {}: key ({key}), {billing}\n{items} items in files, {}\n",
             row.number,
-            in_words(bytes)
+            bytes_in_words(bytes)
         );
         for index in &row.local_indexes {
             let _ = writeln!(text, "local index {} by {}", index.name, index.sort_key);
@@ -170,7 +169,8 @@ impl Inspector<'_> {
             let file = if has_file { "" } else { ", no file yet" };
             let lineage = lineage_in_words(partition);
             let PartitionRow { hash_first, hash_last, .. } = partition;
-            let _ = writeln!(text, "partition {id}: hashes {hash_first:016x} to {hash_last:016x}{lineage}{file}");
+            let _ =
+                writeln!(text, "partition {id}: hashes {hash_first:016x} to {hash_last:016x}{lineage}{file}");
             partitions.push(json!({
                 "number": id, "hash_first": format!("{hash_first:016x}"), "hash_last": format!("{hash_last:016x}"),
                 "state": format!("{:?}", partition.state), "parent": partition.parent,
@@ -192,9 +192,9 @@ impl Inspector<'_> {
         let Some(superblock) = &report.superblock else {
             return Err(Failure::damaged(format!("{}: no superblock can be read", path.display())));
         };
-        let behind = self.logs.changes_behind(self.node, number, superblock.applied_index)?.len();
+        let behind = self.rows.of(number)?.changes_in_log();
         let mut text = format!(
-            "partition {number}, {owner}: generation {}, entries up to {}, {behind} changes behind that in the log\n",
+            "partition {number}, {owner}: generation {}, entries up to {}, {behind} rows changed behind that in the log\n",
             superblock.generation, superblock.applied_index
         );
         let _ = writeln!(
@@ -202,8 +202,8 @@ impl Inspector<'_> {
             "{} rows, {} items; {} of {} in the file are reached",
             superblock.row_count,
             superblock.item_count,
-            in_words(report.counts.reachable_bytes),
-            in_words(bytes.len() as u64)
+            bytes_in_words(report.counts.reachable_bytes),
+            bytes_in_words(bytes.len() as u64)
         );
         picture(&mut text, &report.levels);
         if !report.findings.is_empty() {
@@ -212,7 +212,7 @@ impl Inspector<'_> {
         let shown = json!({
             "number": number, "owner": owner, "generation": superblock.generation, "rows": superblock.row_count,
             "items": superblock.item_count, "file_bytes": bytes.len(), "reachable_bytes": report.counts.reachable_bytes,
-            "changes_in_log": behind, "levels": report.levels, "problems": report.findings.len(),
+            "rows_changed_in_log": behind, "levels": report.levels, "problems": report.findings.len(),
         });
         Ok((shown, text.trim_end().to_owned()))
     }
@@ -244,9 +244,9 @@ impl Inspector<'_> {
             if page.is_leaf() {
                 page.copy_key(slot, &mut key);
                 let value = match page.leaf_cell(slot).value {
-                    LeafValue::Inline(value) => in_words(value.len() as u64),
+                    LeafValue::Inline(value) => bytes_in_words(value.len() as u64),
                     LeafValue::Overflow { value_bytes, .. } => {
-                        format!("{}, in an extent", in_words(value_bytes.into()))
+                        format!("{}, in an extent", bytes_in_words(value_bytes.into()))
                     }
                 };
                 let _ = writeln!(text, "  {}: {value}", key_in_words(&key));
@@ -275,7 +275,7 @@ impl Inspector<'_> {
         };
         let mut text = String::new();
         let (mut records, mut shown) = (Vec::new(), 0_usize);
-        each_record_of(segment, self.node, &mut |frame, record| {
+        segment.each_record(self.node, &mut |frame, record| {
             shown += 1;
             if shown <= SHOWN_MAX {
                 let (sequence, kind) = (frame.sequence, format!("{:?}", record.kind));
@@ -292,8 +292,12 @@ impl Inspector<'_> {
                     "bytes": record.body.len(),
                 }));
             }
-        })?;
-        let _ = write!(text, "{shown} records, {} up to the last frame's end", in_words(segment.end_offset));
+        });
+        let _ = write!(
+            text,
+            "{shown} records, {} up to the last frame's end",
+            bytes_in_words(segment.end_offset)
+        );
         Ok((json!({ "records": shown, "first": records, "end_offset": segment.end_offset }), text))
     }
 
@@ -304,31 +308,19 @@ impl Inspector<'_> {
         let place = partitions.iter().find(|(_, place)| (place.hash_first..=place.hash_last).contains(&hash));
         let &(id, _) =
             place.ok_or_else(|| Failure::damaged(format!("no partition of {table} holds {hash:016x}")))?;
-        let (mut found, mut applied) = (None, 0);
-        let path = self.held.partition_file(id);
-        if path.exists() {
-            let bytes = map(&path)?;
-            if let Some(superblock) = newest_superblock(&bytes) {
-                applied = superblock.applied_index;
-                tree::each_row(&bytes, &superblock, &mut |row| {
-                    if row.key == key {
-                        found =
-                            Some((format!("the file, written at {}", row.last_write), row.value.to_vec()));
-                    }
-                });
-            }
-        }
-        for (index, (changed, value)) in self.logs.changes_behind(self.node, id, applied)? {
-            if changed == key {
-                found = value.map(|value| (format!("the log, entry {index}"), value));
-            }
-        }
         let place = format!("partition {id}, hash {hash:016x}");
-        let Some((source, value)) = found else {
+        let found = self.rows.of(id)?.find(&key);
+        let found = found
+            .map_err(|lost| Failure::damaged(format!("{place}, block {}: {}", lost.block, lost.problem)))?;
+        let Some((value, source)) = found else {
             return Ok((json!({ "partition": id, "item": null }), format!("{place}: there is no such item")));
         };
         let item = ItemRef::new(&value).map_err(|error| Failure::damaged(format!("{place}: {error}")))?;
         let item = items::to_json(item)?;
+        let source = match source {
+            RowSource::File { last_write } => format!("the file, written at hybrid time {last_write}"),
+            RowSource::Log => "the log".to_owned(),
+        };
         Ok((
             json!({ "partition": id, "source": source, "item": item }),
             format!("{place}, from {source}\n{item:#}"),
@@ -343,7 +335,8 @@ fn lineage_in_words(row: &PartitionRow) -> String {
         PartitionState::Closed => ", closed by a split: its stream records can still be read",
         PartitionState::Filling => ", being filled by a split",
     };
-    let parent = row.parent.map_or_else(String::new, |parent| format!(", its stream goes on from partition {parent}"));
+    let parent =
+        row.parent.map_or_else(String::new, |parent| format!(", its stream goes on from partition {parent}"));
     format!("{state}{parent}")
 }
 
@@ -352,7 +345,7 @@ fn picture(text: &mut String, levels: &[Level]) {
     for (place, level) in levels.iter().enumerate().rev() {
         let name = if place == 0 { "leaves".to_owned() } else { format!("level {place}") };
         let average = level.content_bytes / level.pages.max(1);
-        let _ = writeln!(text, "{name}: {} pages, {} each", level.pages, in_words(average));
+        let _ = writeln!(text, "{name}: {} pages, {} each", level.pages, bytes_in_words(average));
         let most = level.fill_tenths.iter().copied().max().unwrap_or(0).max(1);
         for (tenth, &pages) in level.fill_tenths.iter().enumerate().filter(|(_, pages)| **pages > 0) {
             let bar = "#".repeat((pages * BAR_WIDTH).div_ceil(most) as usize);
@@ -388,38 +381,4 @@ fn encode_key(
         (Some(name), None) => Err(Failure::usage(format!("the table has a sort key, {name}: give it, too"))),
         (None, Some(_)) => Err(Failure::usage("the table has no sort key")),
     }
-}
-
-/// A key's tag by name, and the rest of it as it can be shown.
-pub(crate) fn key_in_words(key: &[u8]) -> String {
-    let Some((&tag, rest)) = key.split_first() else { return "the start".to_owned() };
-    let name = match tag {
-        TAG_ITEM => "item".to_owned(),
-        TAG_COLLECTION => "collection".to_owned(),
-        TAG_LOCAL_INDEX_FIRST..=TAG_LOCAL_INDEX_LAST => {
-            format!("local index {}", tag - TAG_LOCAL_INDEX_FIRST)
-        }
-        TAG_OUTBOX => "outbox".to_owned(),
-        TAG_STREAM => "stream".to_owned(),
-        TAG_TIME_TO_LIVE => "expiry".to_owned(),
-        TAG_TOKEN => "token".to_owned(),
-        TAG_PREPARED => "prepared".to_owned(),
-        TAG_DECISION => "decision".to_owned(),
-        TAG_RECEIVED => "received".to_owned(),
-        TAG_GLOBAL_INDEX => "global index".to_owned(),
-        TAG_LAYOUT => "layout".to_owned(),
-        TAG_CATALOG => "catalog".to_owned(),
-        other => format!("tag {other:#04x}"),
-    };
-    let shown: String = rest
-        .iter()
-        .take(KEY_BYTES_SHOWN)
-        .map(
-            |&byte| {
-                if byte.is_ascii_graphic() { char::from(byte).to_string() } else { format!("\\{byte:02x}") }
-            },
-        )
-        .collect();
-    let more = if rest.len() > KEY_BYTES_SHOWN { "..." } else { "" };
-    format!("{name} {shown}{more}")
 }

@@ -58,8 +58,3 @@ impl Output {
         failure.exit_code()
     }
 }
-
-/// Bytes for a person.
-pub(crate) fn in_words(bytes: u64) -> String {
-    indicatif::BinaryBytes(bytes).to_string()
-}

@@ -1,14 +1,16 @@
 //! `basaltctl restore`.
 
-use std::{fs, path::Path, process::ExitCode};
+use std::{path::Path, process::ExitCode};
 
 use basalt_engine::{BlockingEngine, DeletionProtection, Engine, EngineOptions, ListTables, UpdateTable};
 use serde::Serialize;
 
-use super::{Output, in_words, verify};
+use super::{Output, verify};
 use crate::{
-    backup::{restore::Chain, store::sync_names},
-    failure::{Failure, beside, require_absent_or_empty},
+    backup::restore::Chain,
+    destination::{beside, publish, require_absent_or_empty, start_over},
+    failure::Failure,
+    words::bytes_in_words,
 };
 
 #[derive(Serialize)]
@@ -30,12 +32,8 @@ pub(crate) fn run(
 ) -> Result<ExitCode, Failure> {
     require_absent_or_empty(to)?;
     let chain = Chain::open(from, moved)?;
-    // Whatever stands there is of a restore that was broken off: nobody else gives directories such names.
     let built = beside(to, ".restoring");
-    match fs::remove_dir_all(&built) {
-        Err(error) if error.kind() != std::io::ErrorKind::NotFound => return Err(Failure::io(&built, error)),
-        _ => {}
-    }
+    start_over(&built)?;
     chain.write_files(&built)?;
     let report = verify::verify(&built)?;
     if !report.is_sound() {
@@ -47,10 +45,7 @@ pub(crate) fn run(
     if let Some(table) = table {
         keep_only(&built, table)?;
     }
-    // An empty directory may be in the way; rename replaces it.
-    fs::rename(&built, to).map_err(|error| Failure::io(to, error))?;
-    let parent = to.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
-    sync_names(parent).map_err(|error| Failure::io(parent, error))?;
+    publish(&built, to)?;
     let newest = chain.newest();
     let report = RestoreReport {
         backup_id: newest.backup_id.clone(),
@@ -61,7 +56,7 @@ pub(crate) fn run(
     };
     output.print(&report, || {
         let RestoreReport { backup_id, directory, files, bytes, .. } = &report;
-        format!("{directory} is backup {backup_id}: {files} files, {} read; verified", in_words(*bytes))
+        format!("{directory} is backup {backup_id}: {files} files, {} read; verified", bytes_in_words(*bytes))
     });
     Ok(ExitCode::SUCCESS)
 }

@@ -1,6 +1,7 @@
 //! `basaltctl verify`: what is wrong with a directory, and where.
 
 use std::{
+    collections::BTreeSet,
     fmt::Write as _,
     path::{Path, PathBuf},
     process::ExitCode,
@@ -9,18 +10,20 @@ use std::{
 use basalt_format::{
     BLOCK_SIZE_BYTES,
     data_directory::{NODE_COPY_BYTES, NODE_COPY_OFFSETS, Node},
+    superblock::Superblock,
 };
-use indicatif::ProgressBar;
 use rayon::prelude::*;
 use serde::Serialize;
 
 use super::Output;
 use crate::{
-    catalog::Catalog,
+    catalog::{CATALOG_PARTITION, Catalog},
+    consistency::{self, Contradiction},
     directory::{HeldDirectory, map},
     failure::{Exit, Failure},
     log::{LogStream, LogStreams, newest_node},
     progress,
+    rows::DirectoryRows,
     tree::{self, Counts, Finding, Level},
 };
 
@@ -30,11 +33,14 @@ pub(crate) struct Report {
     is_sound: bool,
     files: Vec<FileReport>,
     streams: Vec<StreamReport>,
+    /// What does not fit together although each file is sound.
+    contradictions: Vec<Contradiction>,
 }
 
 #[derive(Debug, Serialize)]
 struct FileReport {
     path: PathBuf,
+    partition: Option<u64>,
     /// Of a partition that was dropped: the next start removes it, and it was not looked at.
     is_dropped: bool,
     counts: Counts,
@@ -70,31 +76,50 @@ pub(crate) fn verify(directory: &Path) -> Result<Report, Failure> {
     let held = HeldDirectory::hold(directory)?;
     let (node_report, node) = verify_node(&held.node())?;
     // Without NODE neither the cluster nor the log's secret is known.
-    let streams = match &node {
-        Some(_) => Some(LogStreams::read(&held)?),
-        None => None,
+    let logs = match &node {
+        Some(node) => LogStreams::read(&held, node)?,
+        None => LogStreams::none(),
     };
-    let catalog = match node.as_ref().zip(streams.as_ref()) {
-        Some((node, streams)) => Some(Catalog::read(&held, node, streams)?),
-        None => None,
-    };
+    let rows = DirectoryRows::read(&held, node.as_ref(), &logs)?;
+    let catalog = Catalog::read(&rows, node.as_ref())?;
+    let mut files = vec![node_report];
+    files.extend(verify_partitions(&held, node.as_ref(), &catalog, &rows)?);
+    let mut contradictions: Vec<Contradiction> = Vec::new();
+    if node.is_some() {
+        contradictions.extend(catalog.doubt.clone().map(|doubt| Contradiction::new("the catalog", doubt)));
+        if catalog.is_whole() && logs.findings().next().is_none() {
+            let damaged: BTreeSet<u64> = files.iter().filter_map(FileReport::damaged_partition).collect();
+            contradictions = consistency::check(&catalog, &rows, &|partition| damaged.contains(&partition))?;
+        }
+    }
+    let streams: Vec<StreamReport> = logs.streams().iter().map(StreamReport::of).collect();
+    let is_sound = contradictions.is_empty()
+        && files.iter().all(|file| file.findings.is_empty())
+        && streams.iter().all(|stream| stream.findings.is_empty());
+    Ok(Report { is_sound, files, streams, contradictions })
+}
+
+fn verify_partitions(
+    held: &HeldDirectory,
+    node: Option<&Node>,
+    catalog: &Catalog,
+    rows: &DirectoryRows<'_>,
+) -> Result<Vec<FileReport>, Failure> {
     let paths = held.partition_files()?;
-    let bytes = paths.iter().filter_map(|(_, path)| path.metadata().ok()).map(|metadata| metadata.len()).sum();
+    let bytes =
+        paths.iter().filter_map(|(_, path)| path.metadata().ok()).map(|metadata| metadata.len()).sum();
     let bar = progress::of_bytes("verify", bytes);
     let checked = paths.into_par_iter().map(|(number, path)| {
-        if catalog.as_ref().is_some_and(|catalog| !catalog.counts(number)) {
-            return Ok(FileReport { is_dropped: true, ..FileReport::new(path) });
-        }
-        verify_partition(path, node.as_ref(), streams.as_ref(), &bar)
+        let report = match catalog.counts(number) {
+            true => verify_partition(number, path, node, catalog, rows)?,
+            false => FileReport { is_dropped: true, ..FileReport::new(path) },
+        };
+        bar.inc(report.path.metadata().map_or(0, |metadata| metadata.len()));
+        Ok(report)
     });
-    let mut files = vec![node_report];
-    files.extend(checked.collect::<Result<Vec<_>, Failure>>()?);
+    let checked = checked.collect::<Result<Vec<_>, Failure>>()?;
     bar.finish_and_clear();
-    let streams: Vec<StreamReport> =
-        streams.iter().flat_map(|streams| streams.streams()).map(StreamReport::of).collect();
-    let is_sound = files.iter().all(|file| file.findings.is_empty())
-        && streams.iter().all(|stream| stream.findings.is_empty());
-    Ok(Report { is_sound, files, streams })
+    Ok(checked)
 }
 
 /// Both copies of NODE; the newest one says which cluster the files must be of.
@@ -123,28 +148,39 @@ fn verify_node(path: &Path) -> Result<(FileReport, Option<Node>), Failure> {
 }
 
 fn verify_partition(
+    number: u64,
     path: PathBuf,
     node: Option<&Node>,
-    streams: Option<&LogStreams>,
-    bar: &ProgressBar,
+    catalog: &Catalog,
+    rows: &DirectoryRows<'_>,
 ) -> Result<FileReport, Failure> {
     let bytes = map(&path)?;
     let mut report = tree::check(&bytes, node.map(|node| node.cluster_uuid));
-    if let Some((superblock, streams)) = report.superblock.as_ref().zip(streams)
-        && let Some(missing) = streams.gap_behind(superblock.partition, superblock.applied_index)
-    {
-        let problem = format!("the logs hold later entries of this partition, but not entry {missing}");
-        let block = basalt_format::superblock::Superblock::block_of(superblock.generation);
-        report.findings.push(Finding { block, problem });
+    let block =
+        report.superblock.as_ref().map_or(0, |superblock| Superblock::block_of(superblock.generation));
+    let superblock = report.superblock.as_ref();
+    if superblock.is_some_and(|superblock| superblock.partition != number) {
+        report.findings.push(Finding::new(block, "the file is another partition's"));
     }
-    bar.inc(bytes.len() as u64);
+    if superblock.is_some() {
+        let doubt = rows.of(number)?.doubt();
+        report.findings.extend(doubt.map(|doubt| Finding::new(block, doubt)));
+    }
+    if number == CATALOG_PARTITION {
+        report.findings.extend(catalog.unreadable.iter().map(|row| Finding::new(block, row.clone())));
+    }
     let tree::TreeReport { counts, levels, findings, .. } = report;
-    Ok(FileReport { counts, levels, findings, ..FileReport::new(path) })
+    Ok(FileReport { partition: Some(number), counts, levels, findings, ..FileReport::new(path) })
 }
 
 impl FileReport {
     fn new(path: PathBuf) -> Self {
-        Self { path, is_dropped: false, counts: Counts::default(), levels: Vec::new(), findings: Vec::new() }
+        let (counts, levels, findings) = (Counts::default(), Vec::new(), Vec::new());
+        Self { path, partition: None, is_dropped: false, counts, levels, findings }
+    }
+
+    fn damaged_partition(&self) -> Option<u64> {
+        self.partition.filter(|_| !self.findings.is_empty())
     }
 }
 
@@ -190,8 +226,12 @@ fn in_text(report: &Report) -> String {
             let _ = writeln!(text, "  {problem}");
         }
     }
+    for Contradiction { subject, problem } in &report.contradictions {
+        let _ = writeln!(text, "{subject}: {problem}");
+    }
     let count: usize = report.files.iter().map(|file| file.findings.len()).sum::<usize>()
-        + report.streams.iter().map(|stream| stream.findings.len()).sum::<usize>();
+        + report.streams.iter().map(|stream| stream.findings.len()).sum::<usize>()
+        + report.contradictions.len();
     text.push_str(&match count {
         0 => "nothing is wrong".to_owned(),
         _ => format!(

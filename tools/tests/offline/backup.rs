@@ -8,6 +8,7 @@ use std::{
 use crate::support::{self, basaltctl, create_table, exit_code, open, put, report_of, rows, text};
 
 const ITEMS: u32 = 3000;
+const KILLS: usize = 5;
 
 struct Places {
     _directory: tempfile::TempDir,
@@ -119,6 +120,38 @@ fn a_backup_that_was_broken_off_goes_on_and_a_moved_base_is_found() {
     let restore = ["restore", "--from", text(&incremental), "--to", text(&restored)];
     assert_eq!(exit_code(&restore), Some(1));
     report_of(&[&restore[..], &["--base", text(&moved)]].concat());
+}
+
+#[test]
+fn a_backup_that_is_killed_again_and_again_goes_on_and_is_whole() {
+    let Places { data, full, restored, _directory, .. } = places();
+    written(&data);
+    let chunks = || match full.join("chunks").exists() {
+        true => {
+            files_below(&full).iter().filter(|file| file.extension().is_some_and(|end| end == "zst")).count()
+        }
+        false => 0,
+    };
+    // Each run is killed when it has stored something; wherever that hits it, the next one goes on.
+    for _ in 0..KILLS {
+        let before = chunks();
+        let mut running = support::start_basaltctl(&["backup", "--from", text(&data), "--to", text(&full)]);
+        while running.try_wait().unwrap().is_none() && chunks() == before {
+            std::thread::yield_now();
+        }
+        running.kill().unwrap();
+        running.wait().unwrap();
+    }
+    if !full.join("manifest").exists() {
+        let resumed = backup(&data, &full, None);
+        assert!(resumed["reused_bytes"].as_u64().unwrap() > 0, "{resumed}");
+    }
+    report_of(&["backup", "verify", text(&full)]);
+    report_of(&["restore", "--from", text(&full), "--to", text(&restored)]);
+    let (engine, copy) = (open(&data), open(&restored));
+    assert_eq!(rows(&copy, "orders", None), rows(&engine, "orders", None));
+    engine.close().unwrap();
+    copy.close().unwrap();
 }
 
 #[test]

@@ -2,5 +2,7 @@
 #![expect(clippy::unwrap_used, reason = "tests")]
 
 mod backup;
+mod consistency;
+mod help;
 mod support;
 mod tables;

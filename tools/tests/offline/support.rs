@@ -3,7 +3,7 @@
 use std::{
     collections::BTreeMap,
     path::Path,
-    process::{Command, Output},
+    process::{Child, Command, Output, Stdio},
 };
 
 use basalt_engine::{
@@ -21,7 +21,7 @@ pub(crate) fn open(directory: &Path) -> BlockingEngine {
     Engine::open(directory, options).unwrap().blocking()
 }
 
-fn attribute(name: &str, kind: ScalarKind) -> KeyAttribute {
+pub(crate) fn attribute(name: &str, kind: ScalarKind) -> KeyAttribute {
     KeyAttribute { name: name.to_owned(), kind }
 }
 
@@ -96,6 +96,12 @@ pub(crate) fn rows(engine: &BlockingEngine, table: &str, index: Option<&str>) ->
 
 pub(crate) fn basaltctl(arguments: &[&str]) -> Output {
     Command::new(env!("CARGO_BIN_EXE_basaltctl")).arg("--json").args(arguments).output().unwrap()
+}
+
+/// Starts it without waiting for its end.
+pub(crate) fn start_basaltctl(arguments: &[&str]) -> Child {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_basaltctl"));
+    command.args(arguments).stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap()
 }
 
 /// Runs it, expects success, and reads its report.

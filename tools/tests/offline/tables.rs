@@ -124,7 +124,12 @@ fn salvage_saves_what_is_whole_and_lists_the_rest() {
     assert!(!report["lost"].as_array().unwrap().is_empty());
     let found = read(&again);
     assert!(found.len() < wanted.len(), "{} of {}", found.len(), wanted.len());
-    assert!(found.len() > wanted.len() / 3, "{} of {}: the other partitions are whole", found.len(), wanted.len());
+    assert!(
+        found.len() > wanted.len() / 3,
+        "{} of {}: the other partitions are whole",
+        found.len(),
+        wanted.len()
+    );
     assert!(found.iter().all(|(key, item)| wanted.get(key) == Some(item)));
 }
 

@@ -1,10 +1,7 @@
-//! One partition's file, read from its newest superblock through `basalt-format` alone.
-//!
-//! [`check`] proves what the format promises, on all cores; [`each_row`] goes through the rows in order, and past what
-//! cannot be read.
+//! Proves what the format promises of one partition's file, on all cores.
 
 use basalt_format::{
-    BLOCK_SIZE_BYTES, DecodeError,
+    DecodeError,
     extent::{AllocationPart, BlockClass, ExtentKind, Pointer},
     item_encoding,
     key_encoding::{
@@ -12,13 +9,12 @@ use basalt_format::{
         TAG_LOCAL_INDEX_LAST, decode_hashed,
     },
     page::{LeafValue, PageView},
-    superblock::{
-        RowCount, SUPERBLOCK_A_BLOCK, SUPERBLOCK_AREA_BLOCKS, SUPERBLOCK_B_BLOCK, SUPERBLOCK_BYTES,
-        Superblock,
-    },
+    superblock::{RowCount, SUPERBLOCK_AREA_BLOCKS, Superblock},
 };
 use rayon::prelude::*;
 use serde::Serialize;
+
+use super::{Finding, judged_superblock, stored_bytes};
 
 /// What a sound file holds.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
@@ -28,14 +24,6 @@ pub(crate) struct Counts {
     pub(crate) rows: u64,
     /// Blocks that the newest tree reaches, in bytes.
     pub(crate) reachable_bytes: u64,
-}
-
-/// Something that is wrong, and where.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub(crate) struct Finding {
-    /// The first block of the damaged extent.
-    pub(crate) block: u64,
-    pub(crate) problem: String,
 }
 
 /// Pages of one level.
@@ -61,7 +49,7 @@ pub(crate) struct TreeReport {
 /// Checks the bytes of one file; the findings are empty where nothing is wrong.
 pub(crate) fn check(bytes: &[u8], cluster_uuid: Option<[u8; 16]>) -> TreeReport {
     let mut findings = Vec::new();
-    let Some(superblock) = newest_superblock(bytes, cluster_uuid, &mut findings) else {
+    let Some(superblock) = judged_superblock(bytes, cluster_uuid, &mut findings) else {
         return TreeReport { findings, ..TreeReport::default() };
     };
     let file = File { bytes, superblock: &superblock };
@@ -81,40 +69,6 @@ pub(crate) fn check(bytes: &[u8], cluster_uuid: Option<[u8; 16]>) -> TreeReport 
         findings: part.findings,
         superblock: Some(superblock),
     }
-}
-
-/// The superblock that a daemon would open from. The other may be damaged: that is reported, and no loss.
-fn newest_superblock(
-    bytes: &[u8],
-    cluster_uuid: Option<[u8; 16]>,
-    findings: &mut Vec<Finding>,
-) -> Option<Superblock> {
-    let mut valid = Vec::new();
-    for block in [SUPERBLOCK_A_BLOCK, SUPERBLOCK_B_BLOCK] {
-        let start = block as usize * BLOCK_SIZE_BYTES;
-        let Some(stored) = bytes.get(start..start + SUPERBLOCK_BYTES) else { continue };
-        // A file's second superblock is zeros until its second checkpoint.
-        if stored.iter().all(|&byte| byte == 0) {
-            continue;
-        }
-        match Superblock::decode(stored) {
-            Ok(superblock) if Superblock::block_of(superblock.generation) == block => valid.push(superblock),
-            Ok(_) => findings.push(finding(block, "the superblock belongs in the other's place")),
-            Err(error) => findings.push(finding(block, &format!("superblock: {error}"))),
-        }
-    }
-    let newest = valid.into_iter().max_by_key(|superblock| superblock.generation);
-    match &newest {
-        None => findings.push(finding(SUPERBLOCK_A_BLOCK, "no superblock can be read")),
-        Some(found) if cluster_uuid.is_some_and(|uuid| uuid != found.cluster_uuid) => findings
-            .push(finding(Superblock::block_of(found.generation), "the file belongs to another cluster")),
-        Some(_) => {}
-    }
-    newest
-}
-
-fn finding(block: u64, problem: &str) -> Finding {
-    Finding { block, problem: problem.to_owned() }
 }
 
 /// A file and the root that it is read from.
@@ -420,7 +374,7 @@ fn compare_with_map(runs: &[(u64, u64, BlockClass)], part: &mut Part) {
     for &(block, blocks) in &part.reached {
         match merged.last_mut() {
             Some((start, length)) if *start + *length > block => {
-                part.findings.push(finding(block, "two pointers lead here"));
+                part.findings.push(Finding::new(block, "two pointers lead here"));
                 *length = (*length).max(block + blocks - *start);
             }
             Some((start, length)) if *start + *length == block => *length += blocks,
@@ -434,125 +388,12 @@ fn compare_with_map(runs: &[(u64, u64, BlockClass)], part: &mut Part) {
         .collect();
     let differing = merged.iter().zip(&allocated).find(|(reached, allocated)| reached != allocated);
     if let Some((&(block, _), _)) = differing {
-        part.findings.push(finding(block, "what is allocated is not what is reached"));
+        part.findings.push(Finding::new(block, "what is allocated is not what is reached"));
     } else if merged.len() != allocated.len() {
-        part.findings.push(finding(0, "what is allocated is not what is reached"));
+        part.findings.push(Finding::new(0, "what is allocated is not what is reached"));
     }
-}
-
-/// An extent's bytes as they stand in the file.
-pub(crate) fn stored_bytes<'a>(bytes: &'a [u8], pointer: &Pointer) -> Option<&'a [u8]> {
-    let start = usize::try_from(pointer.offset()).ok()?;
-    bytes.get(start..start.checked_add(pointer.stored_bytes())?)
 }
 
 fn describe(error: &DecodeError) -> String {
     format!("{error} (rot, or a write that was torn, lost or went astray)")
-}
-
-/// A row as it stands in a tree.
-pub(crate) struct StoredRow<'a> {
-    pub(crate) key: &'a [u8],
-    pub(crate) value: &'a [u8],
-    pub(crate) last_write: u64,
-}
-
-/// A range of keys that cannot be read.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Lost {
-    pub(crate) block: u64,
-    pub(crate) lower: Vec<u8>,
-    pub(crate) upper: Option<Vec<u8>>,
-    pub(crate) problem: String,
-}
-
-/// Visits every row that the superblock reaches, in order; returns what could not be read.
-pub(crate) fn each_row(
-    bytes: &[u8],
-    superblock: &Superblock,
-    visit: &mut dyn FnMut(StoredRow<'_>),
-) -> Vec<Lost> {
-    let mut reader = RowReader { bytes, superblock, visit, lost: Vec::new() };
-    if let Some(root) = &superblock.root {
-        reader.page(root, &[], None, u8::MAX);
-    }
-    reader.lost
-}
-
-struct RowReader<'a, 'v> {
-    bytes: &'a [u8],
-    superblock: &'a Superblock,
-    visit: &'v mut dyn FnMut(StoredRow<'_>),
-    lost: Vec<Lost>,
-}
-
-impl<'a> RowReader<'a, '_> {
-    fn page(&mut self, pointer: &Pointer, lower: &[u8], upper: Option<&[u8]>, level_below: u8) {
-        let page =
-            self.read(pointer).and_then(|stored| PageView::parse(stored).map_err(|error| error.to_string()));
-        let page = match page {
-            // Levels fall, which bounds the depth of this recursion whatever the bytes are.
-            Ok(page) if page.level() < level_below => page,
-            Ok(_) => {
-                return self.lose(pointer, lower, upper, "the page is of another level than its parent says");
-            }
-            Err(problem) => return self.lose(pointer, lower, upper, &problem),
-        };
-        for slot in 0..page.slot_count() {
-            if page.is_leaf() {
-                self.row(page, slot, pointer);
-            } else {
-                self.child(page, slot, pointer);
-            }
-        }
-    }
-
-    fn child(&mut self, page: PageView<'a>, slot: usize, parent: &Pointer) {
-        let (mut lower, mut upper) = (Vec::new(), Vec::new());
-        page.copy_child_lower_fence(slot, &mut lower);
-        let upper = if slot + 1 < page.slot_count() {
-            page.copy_child_lower_fence(slot + 1, &mut upper);
-            Some(upper.as_slice())
-        } else {
-            page.upper_fence()
-        };
-        match Pointer::decode(page.child(slot)) {
-            Ok(child) => self.page(&child, &lower, upper, page.level()),
-            Err(error) => self.lose(parent, &lower, upper, &error.to_string()),
-        }
-    }
-
-    fn row(&mut self, page: PageView<'a>, slot: usize, pointer: &Pointer) {
-        let mut key = Vec::new();
-        page.copy_key(slot, &mut key);
-        let cell = page.leaf_cell(slot);
-        let value = match cell.value {
-            LeafValue::Inline(value) => Ok(value),
-            LeafValue::Overflow { pointer, value_bytes, .. } => Pointer::decode(pointer)
-                .map_err(|error| error.to_string())
-                .and_then(|value| self.read(&value))
-                .and_then(|stored| {
-                    stored.get(..value_bytes as usize).ok_or_else(|| "the value is cut".to_owned())
-                }),
-        };
-        match value {
-            Ok(value) => (self.visit)(StoredRow { key: &key, value, last_write: cell.last_write }),
-            Err(problem) => self.lose(pointer, &key, Some(&[&key[..], &[0]].concat()), &problem),
-        }
-    }
-
-    fn read(&self, pointer: &Pointer) -> Result<&'a [u8], String> {
-        let stored = stored_bytes(self.bytes, pointer).ok_or("the extent lies behind the end of the file")?;
-        pointer.verify(self.superblock.salt, stored).map_err(|error| error.to_string())?;
-        Ok(stored)
-    }
-
-    fn lose(&mut self, pointer: &Pointer, lower: &[u8], upper: Option<&[u8]>, problem: &str) {
-        self.lost.push(Lost {
-            block: pointer.block,
-            lower: lower.to_vec(),
-            upper: upper.map(<[u8]>::to_vec),
-            problem: problem.to_owned(),
-        });
-    }
 }
