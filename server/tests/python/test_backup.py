@@ -10,6 +10,7 @@ import time
 
 import boto3
 import pytest
+from botocore.exceptions import BotoCoreError
 from moto.server import ThreadedMotoServer
 
 from daemon import Daemon, free_port
@@ -18,6 +19,8 @@ TABLE = "accounts"
 WRITERS = 4
 ACCOUNTS = 8
 OPENING_BALANCE = 1000
+# Small enough that partitions are split while backups are made.
+SPLITTING = ("--partition-size", "64KiB")
 INDEX_SECONDS_MAX = 20
 
 
@@ -48,53 +51,75 @@ def make_table(client):
     )
 
 
-class Writer(threading.Thread):
+class Client(threading.Thread):
+    """Does one turn after the other until it is told to stop, or the daemon is gone."""
+
+    def __init__(self, client):
+        super().__init__()
+        self.client = client
+        self.failure = None
+        self.is_over = threading.Event()
+
+    def run(self):
+        try:
+            while not self.is_over.is_set():
+                self.do_turn()
+        except BotoCoreError as failure:
+            self.failure = failure
+
+    def end(self):
+        self.is_over.set()
+        self.join()
+
+
+class Writer(Client):
     """Writes turn after turn: an item of its own each, two of one transaction, on shards as it happens, and one more
     entry of its register's list."""
 
     def __init__(self, client, number):
-        super().__init__()
-        self.client, self.number = client, number
+        super().__init__(client)
+        self.number = number
         self.begun = self.acknowledged = 0
-        self.is_over = threading.Event()
 
-    def run(self):
-        while not self.is_over.is_set():
-            turn = self.begun + 1
-            self.begun = turn
-            self.client.put_item(TableName=TABLE, Item=self.item(f"turn-{turn}", turn))
-            pair = [{"Put": {"TableName": TABLE, "Item": self.item(side, turn)}} for side in ("left", "right")]
-            self.client.transact_write_items(TransactItems=pair)
-            self.client.update_item(
-                TableName=TABLE, Key={"pk": {"S": f"{self.number}-register"}},
-                UpdateExpression="SET turns = list_append(if_not_exists(turns, :none), :turn)",
-                ExpressionAttributeValues={":none": {"L": []}, ":turn": {"L": [{"N": str(turn)}]}},
-            )
-            self.acknowledged = turn
+    def do_turn(self):
+        turn = self.begun + 1
+        self.begun = turn
+        self.client.put_item(TableName=TABLE, Item=self.item(f"turn-{turn}", turn))
+        pair = [{"Put": {"TableName": TABLE, "Item": self.item(side, turn)}} for side in ("left", "right")]
+        self.client.transact_write_items(TransactItems=pair)
+        self.client.update_item(
+            TableName=TABLE, Key={"pk": {"S": f"{self.number}-register"}},
+            UpdateExpression="SET turns = list_append(if_not_exists(turns, :none), :turn)",
+            ExpressionAttributeValues={":none": {"L": []}, ":turn": {"L": [{"N": str(turn)}]}},
+        )
+        self.acknowledged = turn
 
     def item(self, name, turn):
         return {"pk": {"S": f"{self.number}-{name}"}, "turn": {"N": str(turn)}, "data": {"S": "x" * 500}}
 
 
-class Bank(threading.Thread):
+class Bank(Client):
     """Moves money from account to account, each time in one transaction: there is never more of it, nor less."""
 
     def __init__(self, client):
-        super().__init__()
-        self.client, self.random = client, random.Random(1)
+        super().__init__(client)
+        self.random = random.Random(1)
         self.moved = 0
-        self.is_over = threading.Event()
 
-    def run(self):
-        while not self.is_over.is_set():
-            source, target = self.random.sample(range(ACCOUNTS), 2)
-            amount = self.random.randint(1, 50)
-            # Accounts are moved from by this thread alone, and what is refused for want of money is refused whole.
-            try:
-                self.client.transact_write_items(TransactItems=[change(source, -amount), change(target, amount)])
-                self.moved += 1
-            except self.client.exceptions.TransactionCanceledException:
-                continue
+    def open_accounts(self):
+        for account in range(ACCOUNTS):
+            item = {"pk": {"S": f"account-{account}"}, "balance": {"N": str(OPENING_BALANCE)}}
+            self.client.put_item(TableName=TABLE, Item=item)
+
+    def do_turn(self):
+        source, target = self.random.sample(range(ACCOUNTS), 2)
+        amount = self.random.randint(1, 50)
+        # Nobody else moves money, and what is refused for want of it is refused whole.
+        try:
+            self.client.transact_write_items(TransactItems=[change(source, -amount), change(target, amount)])
+            self.moved += 1
+        except self.client.exceptions.TransactionCanceledException:
+            return
 
 
 def change(account, amount):
@@ -137,23 +162,27 @@ def check(client, bounds):
         time.sleep(0.05)  # Nothing tells a client that an index has caught up.
 
 
+def start_load(daemon):
+    """Starts the writers and the bank."""
+    make_table(daemon.client())
+    bank = Bank(daemon.client())
+    bank.open_accounts()
+    writers = [Writer(daemon.client(), number) for number in range(WRITERS)]
+    for client in [*writers, bank]:
+        client.start()
+    return writers, bank
+
+
 @pytest.fixture
 def loaded(tmp_path):
     """A daemon that is written to, and its writers."""
     admin = f"127.0.0.1:{free_port()}"
-    daemon = Daemon(tmp_path / "data", "--admin-listen", admin, "--shards", "2").start()
-    make_table(daemon.client())
-    for account in range(ACCOUNTS):
-        item = {"pk": {"S": f"account-{account}"}, "balance": {"N": str(OPENING_BALANCE)}}
-        daemon.client().put_item(TableName=TABLE, Item=item)
-    writers = [Writer(daemon.client(), number) for number in range(WRITERS)]
-    bank = Bank(daemon.client())
-    for thread in [*writers, bank]:
-        thread.start()
+    daemon = Daemon(tmp_path / "data", "--admin-listen", admin, "--shards", "2", *SPLITTING).start()
+    writers, bank = start_load(daemon)
     yield daemon, f"http://{admin}", writers
-    for thread in [*writers, bank]:
-        thread.is_over.set()
-        thread.join()
+    for client in [*writers, bank]:
+        client.end()
+        assert client.failure is None
     assert bank.moved > 0
     assert daemon.stop() == 0, daemon.log()
 
@@ -168,7 +197,8 @@ def backed_up(writers, *arguments, environment=None):
 def restored(tmp_path, backup, bounds, name, environment=None):
     directory = tmp_path / name
     basaltctl("restore", "--from", backup, "--to", directory, environment=environment)
-    daemon = Daemon(directory).start()
+    assert basaltctl("verify", directory)["is_sound"]
+    daemon = Daemon(directory, *SPLITTING).start()
     try:
         check(daemon.client(), bounds)
     finally:
@@ -222,3 +252,22 @@ def test_a_bucket_holds_backups_as_a_directory_does(loaded, tmp_path):
         restored(tmp_path, "s3://backups/tuesday", bounds, "of bucket", environment=environment)
     finally:
         store.stop()
+
+
+def test_what_a_kill_leaves_verifies_and_is_salvaged_whole(tmp_path):
+    """No false alarm on what a crash leaves; salvage finds what a start does: splits, transactions, the log's tail."""
+    daemon = Daemon(tmp_path / "data", "--shards", "2", *SPLITTING).start()
+    writers, bank = start_load(daemon)
+    until_turn(writers, 60)
+    daemon.kill()
+    for client in [*writers, bank]:
+        client.end()
+    assert basaltctl("verify", tmp_path / "data")["contradictions"] == []
+    salvaged = basaltctl("salvage", tmp_path / "data", "--to", tmp_path / "salvaged")
+    assert salvaged["lost"] == []
+    served = {}
+    for name in ("data", "salvaged"):
+        daemon = Daemon(tmp_path / name, *SPLITTING).start()
+        served[name] = everything(daemon.client())
+        assert daemon.stop() == 0, daemon.log()
+    assert served["salvaged"] == served["data"]

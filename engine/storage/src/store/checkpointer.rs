@@ -95,18 +95,30 @@ async fn compact_while_idle(shard: &Shard) -> Result<(), StorageError> {
 pub(super) async fn compact_all(shard: &Shard) -> Result<(u64, u64), StorageError> {
     let (mut before, mut after) = (0, 0);
     for state in shard.partitions_snapshot() {
-        checkpoint_partition(shard, &state).await?;
-        before += state.tree().file_bytes().await?;
-        for _step in 0..COMPACTION_ROUNDS_MAX {
-            if !state.is_serving() || compact_step(&state).await? == Compaction::Done {
-                break;
+        match compact_partition(shard, &state).await {
+            // A split or a deletion took it away meanwhile, and its space with it.
+            Err(_) if state.is_dropped() => {}
+            compacted => {
+                let (was, is) = compacted?;
+                (before, after) = (before + was, after + is);
             }
-            checkpoint_partition(shard, &state).await?;
-            checkpoint_partition(shard, &state).await?;
         }
-        after += state.tree().file_bytes().await?;
     }
     Ok((before, after))
+}
+
+/// Compacts one partition's file; returns its bytes before and after.
+async fn compact_partition(shard: &Shard, state: &PartitionState) -> Result<(u64, u64), StorageError> {
+    checkpoint_partition(shard, state).await?;
+    let before = state.tree().file_bytes().await?;
+    for _step in 0..COMPACTION_ROUNDS_MAX {
+        if !state.is_serving() || compact_step(state).await? == Compaction::Done {
+            break;
+        }
+        checkpoint_partition(shard, state).await?;
+        checkpoint_partition(shard, state).await?;
+    }
+    Ok((before, state.tree().file_bytes().await?))
 }
 
 async fn compact_step(state: &PartitionState) -> Result<Compaction, StorageError> {
