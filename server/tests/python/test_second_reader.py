@@ -98,8 +98,8 @@ def record_form(record):
 class Load:
     """Tables and random writes to them."""
 
-    def __init__(self, daemon, seed):
-        self.daemon, self.random = daemon, random.Random(seed)
+    def __init__(self, daemon, seed, large_bytes_max=180_000):
+        self.daemon, self.random, self.large_bytes_max = daemon, random.Random(seed), large_bytes_max
 
     def make_tables(self):
         client = self.daemon.client()
@@ -159,7 +159,7 @@ class Load:
         if self.random.random() < 0.5:
             item["b"] = {"B": self.random.randbytes(3)}
         if self.random.random() < 0.05:
-            item["large"] = {"B": self.random.randbytes(self.random.randrange(180_000))}
+            item["large"] = {"B": self.random.randbytes(self.random.randrange(self.large_bytes_max))}
         client.put_item(TableName="indexed", Item=item)
 
     def _key(self):

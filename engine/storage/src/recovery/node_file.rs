@@ -125,3 +125,71 @@ fn refuse_unknown_features(path: &Path, node: &Node) -> Result<(), StorageError>
 fn incompatible(path: &Path, detail: String) -> StorageError {
     Refusal::Incompatible { path: path.to_owned(), detail }.into()
 }
+
+#[cfg(test)]
+mod tests {
+    use basalt_format::checksum::xxh3_64;
+    use basalt_format::data_directory::{FeatureBits, NODE_MAGIC};
+
+    use super::*;
+
+    /// Where a copy's hash stands when it lists no streams.
+    const HASH_OFFSET: usize = 112;
+
+    /// NODE as a file: an older copy without features, and a newer one with these.
+    fn file(features: FeatureBits) -> Vec<u8> {
+        let copy = |revision, features| {
+            let node = Node {
+                cluster_uuid: [1; 16],
+                node_id: 1,
+                features,
+                open_epoch: 1,
+                revision,
+                log_salt: 1,
+                catalog_file_uuid: None,
+                streams: Vec::new(),
+            };
+            node.encode_copy()
+        };
+        [copy(4, FeatureBits::default()), copy(5, features)].concat()
+    }
+
+    fn opened(bytes: &[u8]) -> Result<u64, StorageError> {
+        newest_copy(Path::new("NODE"), bytes).map(|node| node.revision)
+    }
+
+    #[test]
+    fn a_feature_that_any_version_may_ignore_is_ignored() {
+        assert!(matches!(opened(&file(FeatureBits { compatible: 8, ..FeatureBits::default() })), Ok(5)));
+    }
+
+    #[test]
+    fn a_feature_that_forbids_is_refused_by_its_bits_even_beside_an_older_copy_without_it() {
+        for features in [
+            FeatureBits { read_only: 8, ..FeatureBits::default() },
+            FeatureBits { incompatible: 8, ..FeatureBits::default() },
+        ] {
+            let refused = opened(&file(features)).unwrap_err();
+            assert!(matches!(&refused, StorageError::Refused(Refusal::Incompatible { .. })), "{refused}");
+            assert!(refused.to_string().contains("0x8"), "{refused}");
+        }
+    }
+
+    #[test]
+    fn a_whole_copy_of_a_newer_version_is_refused_even_beside_an_older_one() {
+        let mut bytes = file(FeatureBits::default());
+        let newer = &mut bytes[NODE_COPY_BYTES..];
+        newer[8] += 1;
+        let hash = xxh3_64(&newer[..HASH_OFFSET], NODE_MAGIC);
+        newer[HASH_OFFSET..HASH_OFFSET + 8].copy_from_slice(&hash.to_le_bytes());
+        let refused = opened(&bytes).unwrap_err();
+        assert!(matches!(&refused, StorageError::Refused(Refusal::Incompatible { .. })), "{refused}");
+    }
+
+    #[test]
+    fn a_torn_copy_leaves_the_other_to_count() {
+        let mut bytes = file(FeatureBits::default());
+        bytes[NODE_COPY_BYTES + 8] += 1;
+        assert!(matches!(opened(&bytes), Ok(4)));
+    }
+}

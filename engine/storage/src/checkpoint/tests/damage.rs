@@ -124,7 +124,9 @@ fn the_file_of_another_partition_or_cluster_is_refused() {
         ("cluster", forged(|superblock| superblock.cluster_uuid = [9; 16])),
         ("partition", forged(|superblock| superblock.partition = 8)),
         ("features", forged(|superblock| superblock.features_incompatible = 1)),
+        ("features of writers", forged(|superblock| superblock.features_read_only = 1)),
     ] {
         assert!(matches!(result, Err(StorageError::Refused(Refusal::Incompatible { .. }))), "{what}");
     }
+    assert!(forged(|superblock| superblock.features_compatible = 1).is_ok(), "any version may ignore these");
 }
