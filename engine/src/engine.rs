@@ -307,7 +307,8 @@ impl Engine {
     /// before that ([`IndexAcknowledgement::Asynchronous`](crate::IndexAcknowledgement)).
     ///
     /// # Errors
-    /// When there is no such table, or the engine is closed.
+    /// When there is no such table, when an index cannot receive (its file is damaged, say; it is tried again for as
+    /// long as the engine runs), or the engine is closed.
     pub async fn wait_for_indexes(&self, table_name: &str) -> Result<(), Error> {
         let table_name = table_name.to_owned();
         self.anywhere(|local| async move { local.wait_for_indexes(&table_name).await }).await

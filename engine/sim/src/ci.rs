@@ -12,8 +12,13 @@ use basalt_runtime::sim::marks::never_hit;
 use std::ops::Range;
 
 /// The jobs of each rung: about two minutes on two cores, the hunt the third.
-pub const PORTIONS: [(Rung, Range<u64>); 4] =
-    [(Rung::Small, 0..60), (Rung::Crashes, 0..6000), (Rung::Faults, 0..5000), (Rung::Engine, 0..2000)];
+pub const PORTIONS: [(Rung, Range<u64>); 5] = [
+    (Rung::Small, 0..60),
+    (Rung::Crashes, 0..6000),
+    (Rung::Faults, 0..5000),
+    (Rung::Damage, 0..3000),
+    (Rung::Engine, 0..2000),
+];
 
 /// Seeds of which each is run twice, to the same trace.
 pub const REPLAYED: Range<u64> = 0..20;
@@ -29,7 +34,6 @@ const FAULTS_WITHOUT_OPPORTUNITY: &[(FaultKind, &str)] = &[
 const MARKS_OUT_OF_REACH: &[(&str, &str)] = &[
     ("catalog log read again", "needs 16 MiB of catalog entries in the log"),
     ("completed checkpoint lost", "needs a device that lies about a sync"),
-    ("damaged page read again", "needs a device that returns wrong bytes"),
     ("data directory locked by another process", "one process at a time here"),
     ("dirty page evicted", "these workloads fit the smallest pool; storage's own tests have larger ones"),
     ("extent freed while it is read", "needs reads of pages that the pool does not hold"),

@@ -10,6 +10,7 @@
 
 pub mod campaign;
 pub mod ci;
+pub mod damage;
 pub mod exhaustive;
 pub mod hunt;
 mod lives;

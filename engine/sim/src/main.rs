@@ -20,8 +20,8 @@ use std::time::Duration;
 #[derive(Debug, Parser)]
 #[command(version, about)]
 struct Arguments {
-    /// What to run: small (every workload of four operations, crashed everywhere), crashes and faults of the storage, or
-    /// engine (tables and clients of the whole).
+    /// What to run: small (every workload of four operations, crashed everywhere), crashes and faults of the storage,
+    /// damage (directories with one thing changed), or engine (tables and clients of the whole).
     #[arg(long, default_value_t = Rung::Crashes)]
     rung: Rung,
     /// The numbers of the jobs, first..end.

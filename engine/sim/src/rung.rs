@@ -1,6 +1,7 @@
-//! The rungs of the ladder: small crashes, random crashes and faults of storage, then the whole engine.
+//! The rungs of the ladder: small crashes, random crashes and faults of storage, damaged directories, the whole engine.
 
 use crate::campaign::JobReport;
+use crate::damage;
 use crate::exhaustive::{Letter, StartingPoint, run_workload, workload, workload_count};
 use crate::round::{Errors, RoundOptions, run_seed};
 use crate::storage::StorageSubject;
@@ -19,6 +20,8 @@ pub enum Rung {
     Crashes,
     /// The same on a device that fails, and says so.
     Faults,
+    /// Directories of a real daemon, damaged in one place; a number is a seed.
+    Damage,
     /// The whole engine: tables, clients, shards; a number is a seed.
     Engine,
 }
@@ -65,7 +68,7 @@ pub const HONEST_FAULTS: &[FaultKind] = &[
 
 impl Rung {
     /// Every rung, fastest to find things first.
-    pub const ALL: [Self; 4] = [Self::Small, Self::Crashes, Self::Faults, Self::Engine];
+    pub const ALL: [Self; 5] = [Self::Small, Self::Crashes, Self::Faults, Self::Damage, Self::Engine];
 
     /// Runs the job with this number, with `bug` planted if there is one.
     #[must_use]
@@ -75,6 +78,7 @@ impl Rung {
             Self::Small => small(number),
             Self::Crashes => crashes(number),
             Self::Faults => faults(number),
+            Self::Damage => damage::run(number),
             Self::Engine => engine(number),
         }
     }
@@ -93,6 +97,7 @@ impl fmt::Display for Rung {
             Self::Small => "small",
             Self::Crashes => "crashes",
             Self::Faults => "faults",
+            Self::Damage => "damage",
             Self::Engine => "engine",
         })
     }
@@ -103,7 +108,7 @@ impl std::str::FromStr for Rung {
 
     fn from_str(text: &str) -> Result<Self, String> {
         let found = Self::ALL.into_iter().find(|rung| rung.to_string() == text);
-        found.ok_or_else(|| format!("there is no rung {text}: small, crashes, faults or engine"))
+        found.ok_or_else(|| format!("there is no rung {text}: small, crashes, faults, damage or engine"))
     }
 }
 

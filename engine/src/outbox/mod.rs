@@ -186,7 +186,7 @@ impl LocalEngine {
         Ok(lags.await?.into_iter().sum())
     }
 
-    /// Waits until a table's global indexes show every write that has been answered.
+    /// Waits until a table's global indexes show every write that has been answered; fails while one cannot receive.
     pub async fn wait_for_indexes(&self, table_name: &str) -> Result<(), Error> {
         let table = self.table(table_name)?;
         let partitions: Arc<[PartitionId]> = table.partitions.iter().map(|partition| partition.id).collect();
@@ -195,7 +195,7 @@ impl LocalEngine {
             async move {
                 let outboxes = partitions.iter().filter_map(|id| shard.outboxes().find(*id));
                 for outbox in outboxes {
-                    outbox.wait_delivered().await;
+                    outbox.try_wait_delivered().await?;
                 }
                 Ok(())
             }

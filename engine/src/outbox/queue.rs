@@ -161,6 +161,18 @@ impl Outbox {
         self.wait_delivered_through(last).await;
     }
 
+    /// As [`Outbox::wait_delivered`], but for a sender that fails: nobody knows how long it will.
+    pub(super) async fn try_wait_delivered(&self) -> Result<(), Error> {
+        let last = self.queue.borrow().last_posted;
+        let is_decided = || {
+            let queue = self.queue.borrow();
+            queue.is_delivered(last) || queue.failure.is_some()
+        };
+        self.progress.wait_until(is_decided).await;
+        let queue = self.queue.borrow();
+        if queue.is_delivered(last) { Ok(()) } else { Err(queue.failure.clone().unwrap_or(Error::Closed)) }
+    }
+
     /// Waits until everything posted up to now is received and its rows are removed.
     pub(crate) async fn wait_removed(&self) {
         self.wait_delivered().await;
@@ -327,5 +339,26 @@ impl Queue {
                 let _unheard = told.send(outcome.clone());
             }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::{
+        future::Future as _,
+        pin::pin,
+        task::{Context, Poll, Waker},
+    };
+
+    use super::*;
+
+    #[test]
+    fn who_waits_for_an_index_that_cannot_receive_is_told_so() {
+        let outbox = Outbox::new(EntryIndex::new(1));
+        let mut waiting = pin!(outbox.try_wait_delivered());
+        let context = &mut Context::from_waker(Waker::noop());
+        assert!(waiting.as_mut().poll(context).is_pending(), "an earlier life may have left something");
+        outbox.failed(Error::DiskFull);
+        assert!(matches!(waiting.as_mut().poll(context), Poll::Ready(Err(Error::DiskFull))));
     }
 }
