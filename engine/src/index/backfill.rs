@@ -4,14 +4,18 @@
 //! the next items as they are at that entry, and notes in the same entry how far it came. So what a step brings in
 //! and what later writes change reach the index in one order, through the outbox; an item that was written since the
 //! index was made is put a second time, which changes nothing. A crash loses no step and repeats none.
+//!
+//! One order means that a write which waits for its indexes waits for the steps before it, too. Beside writers the
+//! backfill therefore rests longer than it works: most of the time nothing of it is on the way.
 
-use std::collections::VecDeque;
+use std::{collections::VecDeque, rc::Rc};
 
 use basalt_format::{
     backfill::{BackfillKey, BackfillRow},
     key_encoding::{TAG_ITEM, prefix_end},
 };
 use basalt_model::ItemRef;
+use basalt_runtime::MonotonicTime;
 use basalt_storage::{
     Commit, Direction, EntryIndex, KeyRange, Partition, PartitionId, Stop, View, WriteBatch,
 };
@@ -21,7 +25,7 @@ use crate::{
     catalog::{GlobalIndex, Table},
     derive::{IndexChange, index_row},
     error::Error,
-    outbox::Parcel,
+    outbox::{Outbox, Parcel},
     shard::LocalEngine,
 };
 
@@ -31,6 +35,9 @@ const STEP_ITEMS_MAX: usize = 256;
 const STEP_BYTES_MAX: usize = 128 << 10;
 /// Steps under way at once: more would only stand in the outbox before the writes of clients.
 const STEPS_AHEAD: usize = 4;
+
+/// Beside writers a backfill rests so much longer than it has worked.
+const REST_FACTOR: u32 = 3;
 
 /// What a step came to.
 enum Step {
@@ -42,6 +49,56 @@ enum Step {
     Nothing,
 }
 
+/// Steps that were taken and that the index does not have yet.
+struct UnderWay {
+    outbox: Rc<Outbox>,
+    steps: VecDeque<(EntryIndex, Commit)>,
+    /// The newest step's entry.
+    newest: Option<EntryIndex>,
+    /// Since when it was not known that anybody else writes.
+    began: MonotonicTime,
+    /// Whether somebody else has written since then.
+    is_beside_writers: bool,
+}
+
+impl UnderWay {
+    fn new(outbox: &Rc<Outbox>, now: MonotonicTime) -> Self {
+        Self {
+            outbox: Rc::clone(outbox),
+            steps: VecDeque::new(),
+            newest: None,
+            began: now,
+            is_beside_writers: false,
+        }
+    }
+
+    fn push(&mut self, entry_index: EntryIndex, commit: Commit) {
+        // The indexes of entries have no gap: what is between two steps was written by others.
+        self.is_beside_writers |= self.newest.is_some_and(|newest| entry_index != newest.next());
+        self.newest = Some(entry_index);
+        self.steps.push_back((entry_index, commit));
+    }
+
+    async fn wait_for_oldest(&mut self) -> Result<(), Error> {
+        let Some((entry_index, commit)) = self.steps.pop_front() else { return Ok(()) };
+        commit.wait().await?;
+        self.outbox.wait_delivered_through(entry_index).await;
+        Ok(())
+    }
+
+    async fn wait_for_all(&mut self) -> Result<(), Error> {
+        while !self.steps.is_empty() {
+            self.wait_for_oldest().await?;
+        }
+        Ok(())
+    }
+
+    fn begin_again(&mut self, now: MonotonicTime) {
+        self.began = now;
+        self.is_beside_writers = false;
+    }
+}
+
 impl LocalEngine {
     /// Brings a base partition of this shard into the index, and answers when the index has all of it durably; or at
     /// once if the index is not being filled any more.
@@ -50,15 +107,20 @@ impl LocalEngine {
         // A partition that was never written to is not open, and has nothing to bring in.
         let Some(partition) = self.store().partition(partition) else { return Ok(()) };
         let outbox = self.outbox(&table, &partition);
-        let mut under_way: VecDeque<(EntryIndex, Commit)> = VecDeque::new();
-        while let Some(taken) = self.backfill_step(place, &table, &partition).await? {
-            under_way.push_back(taken);
-            if under_way.len() >= STEPS_AHEAD
-                && let Some((oldest, commit)) = under_way.pop_front()
-            {
-                commit.wait().await?;
-                outbox.wait_delivered_through(oldest).await;
+        let mut under_way = UnderWay::new(&outbox, self.handle().now());
+        while let Some((entry_index, commit)) = self.backfill_step(place, &table, &partition).await? {
+            under_way.push(entry_index, commit);
+            if under_way.steps.len() < STEPS_AHEAD {
+                continue;
             }
+            if under_way.is_beside_writers {
+                under_way.wait_for_all().await?;
+                let worked = self.handle().now() - under_way.began;
+                self.handle().sleep(worked * REST_FACTOR).await;
+            } else {
+                under_way.wait_for_oldest().await?;
+            }
+            under_way.begin_again(self.handle().now());
         }
         outbox.wait_delivered().await;
         Ok(())

@@ -7,7 +7,10 @@ use basalt_engine::{
     CreateTable, Engine, EngineOptions, Error, GlobalIndexChange, IndexStatus, PutItem, TableStatus,
     UpdateTable,
     model::ScalarKind,
-    runtime::sim::{Disk, Random},
+    runtime::{
+        join_all,
+        sim::{Disk, Random},
+    },
 };
 
 use crate::{
@@ -19,6 +22,8 @@ use crate::{
 
 /// More than one step of a backfill takes.
 const ITEM_COUNT: i64 = 700;
+/// More than a backfill has under way at once.
+const MANY_ITEMS: i64 = 2500;
 
 #[test]
 fn an_index_made_on_a_live_table_becomes_exact_while_writes_go_on() {
@@ -33,6 +38,28 @@ fn an_index_made_on_a_live_table_becomes_exact_while_writes_go_on() {
             engine.wait_for_indexes(COMPOSITE).await.unwrap();
             check(&engine).await;
         });
+    });
+}
+
+#[test]
+fn an_index_of_many_steps_becomes_exact_beside_writers_who_are_not_held_up() {
+    let mut simulated = filled(options(1), 5);
+    simulated.run(|engine| async move {
+        join_all((ITEM_COUNT..MANY_ITEMS).map(|index| put_old(&engine, index))).await;
+        make_index(&engine).await.unwrap();
+        let handle = engine.local().expect("tests run on a shard").handle().clone();
+        let (mut slowest, mut count) = (Duration::ZERO, 0);
+        while engine.describe_table(COMPOSITE).await.unwrap().global_indexes[0].status != IndexStatus::Active
+        {
+            let began = handle.now();
+            put_old(&engine, count * 7 % MANY_ITEMS).await;
+            slowest = slowest.max(handle.now() - began);
+            count += 1;
+        }
+        assert!(count > 4, "{count} writes beside the backfill");
+        assert!(slowest < Duration::from_millis(100), "a write waited for {slowest:?}");
+        engine.wait_for_indexes(COMPOSITE).await.unwrap();
+        check(&engine).await;
     });
 }
 
@@ -155,15 +182,19 @@ fn filled(options: EngineOptions, seed: u64) -> Simulated {
     simulated.run(|engine| async move {
         engine.create_table(CreateTable::new(COMPOSITE, composite_schema(ScalarKind::N))).await.unwrap();
         for index in 0..ITEM_COUNT {
-            let mut new = item([("pk", text(&format!("old {}", index % 7))), ("sk", number(index))]);
-            new.insert("n".to_owned(), number(index));
-            if index % 3 > 0 {
-                new.insert("color".to_owned(), text("grey"));
-            }
-            engine.put_item(PutItem::new(COMPOSITE, new)).await.unwrap();
+            put_old(&engine, index).await;
         }
     });
     simulated
+}
+
+async fn put_old(engine: &Engine, index: i64) {
+    let mut new = item([("pk", text(&format!("old {}", index % 7))), ("sk", number(index))]);
+    new.insert("n".to_owned(), number(index));
+    if index % 3 > 0 {
+        new.insert("color".to_owned(), text("grey"));
+    }
+    engine.put_item(PutItem::new(COMPOSITE, new)).await.unwrap();
 }
 
 async fn make_index(engine: &Engine) -> Result<basalt_engine::TableDescription, Error> {
