@@ -3,10 +3,10 @@
 //! Each shard looks after its own partitions. A change of the setting is durable in the catalog at once; what follows
 //! from it, filling or clearing the order of expiry, runs as a task of the catalog's shard, which a start begins again.
 
-use std::{sync::Arc, time::Duration};
+use std::{collections::VecDeque, sync::Arc, time::Duration};
 
 use basalt_runtime::UnixTime;
-use basalt_storage::{Partition, PartitionId, Stop, View, WriteBatch};
+use basalt_storage::{Commit, Partition, PartitionId, Stop, View, WriteBatch};
 
 use super::{LocalEngine, streams::tell};
 use crate::{
@@ -23,6 +23,8 @@ type Expired = (Option<Vec<u8>>, Parcel);
 
 /// Expired items are looked for so often.
 const EXPIRY_INTERVAL: Duration = Duration::from_secs(1);
+/// Entries of removals that a partition has under way while the next one is made.
+const ENTRIES_AHEAD_MAX: usize = 3;
 /// How long a change waits that could not be carried out, before it is tried again.
 const RETRY_TIME: Duration = Duration::from_millis(200);
 
@@ -153,6 +155,7 @@ impl LocalEngine {
         now: UnixTime,
     ) -> Result<(), Error> {
         let mut passed = None;
+        let mut under_way: VecDeque<Commit> = VecDeque::new();
         loop {
             self.outbox_room(partition.id()).await?;
             let (expired, commit) = partition
@@ -161,11 +164,18 @@ impl LocalEngine {
                     self.expire_some(table, partition.id(), now, passed, view, batch)
                 })
                 .await?;
-            let posted = expired.map(|(next, parcel)| (next, self.post(table, partition, parcel, &commit)));
-            commit.wait().await?;
-            let (next, _nobody_waits) = posted?;
+            let (next, parcel) = expired?;
+            let _nobody_waits = self.post(table, partition, parcel, &commit);
+            under_way.push_back(commit);
             passed = next;
-            if passed.is_none() {
+            let is_last = passed.is_none();
+            // The next entry is made while this one is synced: a slow device must not set the pace.
+            while under_way.len() > if is_last { 0 } else { ENTRIES_AHEAD_MAX }
+                && let Some(oldest) = under_way.pop_front()
+            {
+                oldest.wait().await?;
+            }
+            if is_last {
                 return Ok(());
             }
             self.handle().yield_now().await;

@@ -7,7 +7,7 @@ use basalt_engine::{
     TimeToLiveStatus, UpdateItem, UpdateTimeToLive,
     model::Value,
     runtime::{
-        UnixTime,
+        UnixTime, join_all,
         sim::{
             Disk,
             planted::{PlantedBug, plant},
@@ -17,11 +17,13 @@ use basalt_engine::{
 
 use crate::{
     simulated::Simulated,
-    stream_reading::{create_with_stream, read_stream},
+    stream_reading::{create_with_stream, play, read_stream},
     support::{SIMPLE, decimal, item, number, simple_schema, text, updating},
 };
 
 const SOON: Duration = Duration::from_secs(3);
+/// More than the entries of removals that are under way at once take.
+const MANY_ITEMS: usize = 1500;
 
 fn now(engine: &Engine) -> i64 {
     let local = engine.local().expect("tests run on a shard");
@@ -189,6 +191,27 @@ fn a_live_table_is_filled_by_steps_that_survive_a_loss_of_power() {
             assert_eq!(left(&engine).await.len(), 500);
         });
     }
+}
+
+#[test]
+fn more_items_than_are_removed_at_once_each_leave_once() {
+    let mut simulated = Simulated::open(Disk::new(), 2, 4);
+    let stream = simulated.run(|engine| async move {
+        let stream = create_with_stream(&engine, StreamViewType::NewAndOldImages).await;
+        change(&engine, "expires", TimeToLiveChange::Enable).await.unwrap();
+        let expiry = now(&engine) - 5;
+        let keys: Vec<String> = (0..MANY_ITEMS).map(|index| index.to_string()).collect();
+        join_all(keys.iter().map(|key| put(&engine, key, number(expiry)))).await;
+        stream
+    });
+    simulated.wait(SOON);
+    simulated.run(|engine| async move {
+        assert!(left(&engine).await.is_empty());
+        let records = read_stream(&engine, &stream).await;
+        assert!(play(&records).is_empty());
+        let by_database = records.iter().filter(|record| record.cause == Cause::TimeToLive).count();
+        assert_eq!((records.len(), by_database), (2 * MANY_ITEMS, MANY_ITEMS));
+    });
 }
 
 #[test]
