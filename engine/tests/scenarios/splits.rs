@@ -13,7 +13,7 @@ use basalt_engine::{
     model::ScalarKind,
     runtime::{
         join_all,
-        sim::{Disk, Random},
+        sim::{Disk, Random, marks},
     },
 };
 
@@ -275,6 +275,34 @@ fn a_crash_at_any_instant_leaves_the_parent_or_its_children() {
                 check_stream(&engine).await;
             });
         }
+    });
+}
+
+#[test]
+fn what_is_written_beside_the_copy_is_copied_again_until_the_children_have_caught_up() {
+    const ITEMS: usize = 600;
+    let options = EngineOptions {
+        partition_bytes_max: 16 * EngineOptions::PARTITION_BYTES_MAX_LEAST,
+        ..small_partitions(1)
+    };
+    let mut simulated =
+        Simulated::try_open(Disk::new(), options, 16, None).expect("the start comes to its end");
+    simulated.run(|engine| async move {
+        create_with_stream(&engine, StreamViewType::NewAndOldImages).await;
+        let _earlier = marks::take();
+        let mut value = 0;
+        // Each round changes every item, so that most of them change behind the copy.
+        while partition_count(&engine).await < 3 {
+            value += 1;
+            let keys: Vec<String> = (0..ITEMS).map(|key| key.to_string()).collect();
+            join_all(keys.iter().map(|key| engine.put_item(padded(key, value)))).await;
+        }
+        let known = (0..ITEMS).map(|key| (key.to_string(), Some(value))).collect();
+        check_known(&engine, &known).await;
+        check_stream(&engine).await;
+        let passed = marks::take();
+        assert!(passed.contains_key("a split catches up with its writers"), "{passed:?}");
+        assert!(passed.contains_key("a partition was split"), "{passed:?}");
     });
 }
 
