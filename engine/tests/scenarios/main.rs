@@ -18,6 +18,7 @@ mod secondary_indexes;
 mod seeds;
 mod segments;
 mod simulated;
+mod snapshots;
 mod splits;
 mod stream_reading;
 mod streams;
