@@ -17,7 +17,7 @@ pub use index_part::{
     GLOBAL_INDEXES_MAX, GlobalIndexPart, INDEX_KEY_ATTRIBUTES_MAX, INDEX_STATUSES, IndexStatus,
     LOCAL_INDEXES_MAX, LocalIndexPart, PROJECTION_KINDS, Projection,
 };
-pub use key::{CatalogKey, KIND_COUNTERS, KIND_PARTITION, KIND_TABLE, KINDS};
+pub use key::{CatalogKey, KIND_COUNTERS, KIND_DELETED_TABLE, KIND_PARTITION, KIND_TABLE, KINDS};
 pub use partition_row::{PARTITION_ROW_LAYOUT, PARTITION_STATES, PartitionRow, PartitionState};
 pub use stream_part::{
     STREAM_VIEWS, STREAMS_MAX, StreamPart, StreamView, TIME_TO_LIVE_STATES, TimeToLivePart, TimeToLiveState,

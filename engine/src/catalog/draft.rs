@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use basalt_format::key_encoding::SECRET_BYTES;
 use basalt_model::{IndexKeyCodec, KeyCodec, KeySchema};
-use basalt_runtime::{Handle, ShardIndex};
+use basalt_runtime::{Handle, ShardIndex, UnixTime};
 use basalt_storage::PartitionId;
 
 use super::{
@@ -61,13 +61,20 @@ pub(crate) struct TableDraft {
     definition: TableDefinition,
     id: TableId,
     created_unix_us: u64,
+    /// The label of its first stream.
+    stream_time: UnixTime,
     hash_secret: [u8; SECRET_BYTES],
     partition_count: u16,
 }
 
 impl TableDraft {
     /// Chooses the table's identity and secret by the shard's entropy.
-    pub(crate) fn new(definition: TableDefinition, partition_count: u16, handle: &Handle) -> Self {
+    pub(crate) fn new(
+        definition: TableDefinition,
+        partition_count: u16,
+        stream_time: UnixTime,
+        handle: &Handle,
+    ) -> Self {
         let random = || {
             let mut bytes = [0; 16];
             handle.fill_entropy(&mut bytes);
@@ -77,6 +84,7 @@ impl TableDraft {
             definition,
             id: TableId::from_entropy(random()),
             created_unix_us: handle.unix_time().as_micros(),
+            stream_time,
             hash_secret: random(),
             partition_count,
         }
@@ -119,7 +127,7 @@ impl TableDraft {
     fn first_stream(&self, view_type: StreamViewType) -> StreamDescription {
         StreamDescription {
             number: 1,
-            created_unix_us: self.created_unix_us,
+            created_unix_us: self.stream_time.as_micros(),
             view_type,
             disabled_unix_us: None,
         }

@@ -23,6 +23,8 @@ pub(crate) struct LoadedCatalog {
 #[derive(Debug, Default)]
 struct Rows {
     tables: Vec<Table>,
+    /// Deleted ones, whose streams can still be read.
+    departed: Vec<Table>,
     partitions: BTreeMap<u64, PartitionRow>,
     next_number: Option<u64>,
 }
@@ -39,7 +41,6 @@ impl LoadedCatalog {
         rows.check_numbers()?;
         let mut found = FoundPartitions::of_rows(&rows.partitions);
         let mut tables = rows.tables;
-        let mut specs = Vec::new();
         for table in &mut tables {
             table.partitions = found.take(table.number)?;
             table.closed = found.take_closed(table.number);
@@ -47,14 +48,21 @@ impl LoadedCatalog {
                 let partitions = found.take(index.number)?;
                 Arc::make_mut(index).partitions = partitions;
             }
+        }
+        let mut departed = rows.departed;
+        for table in &mut departed {
+            table.closed = found.take_closed(table.number);
+        }
+        found.check_none_left()?;
+        let mut specs = Vec::new();
+        for table in tables.iter().chain(&departed) {
             specs.extend(table.all_partitions().map(|(number, partition)| {
                 let row = rows.partitions.get(&partition.id.get());
                 table.spec_of(number, partition, row.and_then(|row| row.file_uuid))
             }));
         }
-        found.check_none_left()?;
         specs.sort_unstable_by_key(|spec| spec.id);
-        Ok(Self { catalog: Catalog::of_tables(tables), specs, abandoned: found.filling })
+        Ok(Self { catalog: Catalog::of_tables(tables, departed), specs, abandoned: found.filling })
     }
 }
 
@@ -115,7 +123,7 @@ impl Rows {
     /// Every number in use was given by the counter, to one table, index or partition.
     fn check_numbers(&self) -> Result<(), DecodeError> {
         let mut in_use: Vec<u64> = self.partitions.keys().copied().collect();
-        in_use.extend(self.tables.iter().map(|table| table.number));
+        in_use.extend(self.tables.iter().chain(&self.departed).map(|table| table.number));
         let indexes = self.tables.iter().flat_map(|table| &table.global_indexes);
         in_use.extend(indexes.map(|index| index.number));
         let count = in_use.len();
@@ -149,6 +157,7 @@ fn take_row(rows: &mut Rows, key: &[u8], value: &[u8]) -> Result<(), DecodeError
     match CatalogKey::decode(key)? {
         CatalogKey::Counters => rows.next_number = Some(rows::decode_counters(value)?.0),
         CatalogKey::Table(name) => rows.tables.push(rows::decode_table(name, value)?),
+        CatalogKey::DeletedTable { name, .. } => rows.departed.push(rows::decode_table(name, value)?),
         CatalogKey::Partition(number) => {
             rows.partitions.insert(number, PartitionRow::decode(value)?);
         }
@@ -222,7 +231,8 @@ mod tests {
     }
 
     fn rows(partitions: &[(u64, PartitionRow)], next_number: Option<u64>) -> Rows {
-        Rows { tables: vec![table(1)], partitions: partitions.iter().copied().collect(), next_number }
+        let partitions = partitions.iter().copied().collect();
+        Rows { tables: vec![table(1)], departed: Vec::new(), partitions, next_number }
     }
 
     #[test]

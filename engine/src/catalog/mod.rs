@@ -7,6 +7,7 @@
 //! - A table's partitions cover the hash space without gap or overlap.
 //! - Numbers of tables and partitions are never given twice, also after a drop and a restart.
 //! - Nobody learns of a change before its entry is durable.
+//! - Of a deleted table only what the readers of its streams need is left, under its number: names are free at once.
 //!
 //! Bytes: format-spec/spec/catalog.md.
 

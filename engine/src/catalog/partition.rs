@@ -28,7 +28,7 @@ pub(crate) struct Lineage {
     pub(crate) first_stream: u32,
 }
 
-/// A partition that was split: nothing is written to it, its stream records can still be read.
+/// A partition that was split, or whose table was deleted: no client writes to it, its stream records can still be read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct ClosedPartition {
     pub(crate) partition: TablePartition,

@@ -29,6 +29,10 @@ pub(super) fn table_key(name: &str) -> Vec<u8> {
     CatalogKey::Table(name.to_owned()).encode()
 }
 
+pub(super) fn departed_key(table: &Table) -> Vec<u8> {
+    CatalogKey::DeletedTable { number: table.number, name: table.name.to_string() }.encode()
+}
+
 pub(super) fn partition_key(partition: basalt_storage::PartitionId) -> Vec<u8> {
     CatalogKey::Partition(partition.get()).encode()
 }
@@ -58,6 +62,15 @@ pub(super) fn with_file_uuid(value: &[u8], file_uuid: [u8; 16]) -> Result<Vec<u8
 }
 
 pub(super) fn table_row(table: &Table) -> Row {
+    (table_key(&table.name), encode_table(table, TableStatus::Active))
+}
+
+/// The row of a table of which only the streams are left.
+pub(super) fn departed_row(table: &Table) -> Row {
+    (departed_key(table), encode_table(table, TableStatus::Deleting))
+}
+
+fn encode_table(table: &Table, status: TableStatus) -> Vec<u8> {
     let schema = table.schema();
     let settings = &table.settings;
     let row = TableRow {
@@ -65,7 +78,7 @@ pub(super) fn table_row(table: &Table) -> Row {
         number: table.number,
         created_unix_us: table.created_unix_us,
         hash_secret: table.hash_secret,
-        status: TableStatus::Active,
+        status,
         billing: billing_to_row(settings.billing_mode),
         last_pay_per_request_unix_us: settings.last_pay_per_request_unix_us,
         on_demand_maximum: maximum_to_row(settings.on_demand_maximum),
@@ -82,7 +95,7 @@ pub(super) fn table_row(table: &Table) -> Row {
         streams: table.streams.iter().map(stream_to_row).collect(),
         time_to_live: table.time_to_live.as_ref().map(time_to_live_to_row),
     };
-    (table_key(&table.name), row.encode())
+    row.encode()
 }
 
 /// A table whose partitions are still to be found.

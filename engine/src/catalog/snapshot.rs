@@ -16,15 +16,25 @@ pub(crate) struct Catalog {
     /// Counts changes since the engine was opened; tells which of two snapshots is the later.
     version: u64,
     tables: BTreeMap<Arc<str>, Arc<Table>>,
+    /// Deleted tables whose streams can still be read, by number. Nothing else knows of them.
+    departed: BTreeMap<u64, Arc<Table>>,
     /// Of each partition that was split since the engine was opened the child that has what belongs to no hash.
     heirs: BTreeMap<PartitionId, PartitionId>,
 }
 
 impl Catalog {
     /// The first snapshot after a start.
-    pub(crate) fn of_tables(tables: impl IntoIterator<Item = Table>) -> Self {
+    pub(crate) fn of_tables(
+        tables: impl IntoIterator<Item = Table>,
+        departed: impl IntoIterator<Item = Table>,
+    ) -> Self {
         let by_name = |table: Table| (Arc::clone(&table.name), Arc::new(with_throughput(table, None)));
-        Self { version: 1, tables: tables.into_iter().map(by_name).collect(), heirs: BTreeMap::new() }
+        Self {
+            version: 1,
+            tables: tables.into_iter().map(by_name).collect(),
+            departed: departed.into_iter().map(|table| (table.number, Arc::new(table))).collect(),
+            heirs: BTreeMap::new(),
+        }
     }
 
     pub(crate) fn version(&self) -> u64 {
@@ -38,6 +48,16 @@ impl Catalog {
     /// Every table, in the order of their names' bytes.
     pub(crate) fn tables(&self) -> impl Iterator<Item = &Arc<Table>> {
         self.tables.values()
+    }
+
+    /// Deleted tables whose streams can still be read, in the order of their numbers.
+    pub(crate) fn departed(&self) -> impl Iterator<Item = &Arc<Table>> {
+        self.departed.values()
+    }
+
+    /// Every table of which there may be streams: of one name the one that is there, then deleted ones.
+    pub(crate) fn tables_of_streams(&self) -> impl Iterator<Item = &Arc<Table>> {
+        self.tables().chain(self.departed())
     }
 
     /// Tables whose names follow `name`, in the order of their bytes.
@@ -62,6 +82,20 @@ impl Catalog {
         next
     }
 
+    /// The next snapshot: without the table of this number, but for its streams.
+    pub(crate) fn with_departed(&self, departed: Table) -> Self {
+        let mut next = self.without(&departed.name);
+        next.departed.insert(departed.number, Arc::new(departed));
+        next
+    }
+
+    /// The next snapshot: without the streams of a deleted table.
+    pub(crate) fn without_departed(&self, number: u64) -> Self {
+        let mut next = self.next();
+        next.departed.remove(&number);
+        next
+    }
+
     /// The next snapshot: with `table`, a partition of which was split.
     pub(crate) fn with_split(&self, table: Table, parent: PartitionId, heir: PartitionId) -> Self {
         let mut next = self.with(table);
@@ -82,7 +116,7 @@ impl Catalog {
     }
 
     fn next(&self) -> Self {
-        Self { version: self.version + 1, tables: self.tables.clone(), heirs: self.heirs.clone() }
+        Self { version: self.version + 1, ..self.clone() }
     }
 }
 

@@ -1,13 +1,15 @@
 //! What the catalog keeps of a table's streams.
 
+use std::{collections::BTreeMap, time::Duration};
+
 use basalt_format::catalog::STREAMS_MAX;
 use basalt_runtime::UnixTime;
 
-use super::{Table, TablePartition};
+use super::{ClosedPartition, Table, TablePartition, TableSettings};
 use crate::{
     error::{Error, ValidationError},
     operation::StreamChange,
-    stream::StreamLabel,
+    stream::{RETENTION, StreamLabel},
 };
 
 /// What a stream's records hold of the item.
@@ -40,6 +42,12 @@ impl StreamDescription {
     /// Whether it takes records.
     pub fn is_enabled(&self) -> bool {
         self.disabled_unix_us.is_none()
+    }
+
+    /// Whether it has been disabled for so long that none of its records is left.
+    pub(crate) fn is_past(&self, now: UnixTime) -> bool {
+        let age_us = self.disabled_unix_us.map_or(0, |disabled| now.as_micros().saturating_sub(disabled));
+        Duration::from_micros(age_us) > RETENTION
     }
 
     /// What clients know it by.
@@ -77,6 +85,39 @@ impl Table {
             }
         }
         Ok(streams)
+    }
+}
+
+impl Table {
+    /// What stays of this table when it is deleted now, so that its streams can be read as long as their records are:
+    /// streams that take no more records, and partitions that take no more writes. `None` if no stream is left.
+    pub(crate) fn departed(&self, now: UnixTime) -> Option<Self> {
+        let now_unix_us = now.as_micros();
+        let disabled = |stream: &StreamDescription| StreamDescription {
+            disabled_unix_us: stream.disabled_unix_us.or(Some(now_unix_us.max(stream.created_unix_us))),
+            ..*stream
+        };
+        let streams: Vec<_> =
+            self.streams.iter().map(disabled).filter(|stream| !stream.is_past(now)).collect();
+        let (first, last) = (streams.first()?.number, streams.last()?.number);
+        let closing = self.partitions.iter().map(|partition| ClosedPartition {
+            partition: *partition,
+            closed_unix_us: now_unix_us.max(partition.lineage.opened_unix_us),
+            last_stream: last,
+        });
+        let closed = self.closed.iter().copied().filter(|closed| first <= closed.last_stream);
+        let closing = closing.filter(|closing| closing.partition.lineage.first_stream <= last);
+        Some(Self {
+            settings: TableSettings { tags: BTreeMap::new(), ..self.settings.clone() },
+            local_indexes: Vec::new(),
+            global_indexes: Vec::new(),
+            time_to_live: None,
+            streams,
+            partitions: Vec::new(),
+            closed: closed.chain(closing).collect(),
+            filling: Vec::new(),
+            ..self.clone()
+        })
     }
 }
 

@@ -35,7 +35,8 @@ pub(crate) struct Table {
     pub(crate) time_to_live: Option<TimeToLive>,
     /// In the order of their hash ranges, which cover the whole space without gap or overlap.
     pub(crate) partitions: Vec<TablePartition>,
-    /// Those that were split and whose stream records can still be read, in the order of their splits.
+    /// Those that were split and whose stream records can still be read, in the order of their splits; of a deleted table
+    /// every one that is left.
     pub(crate) closed: Vec<ClosedPartition>,
     /// Those that a split is filling.
     pub(crate) filling: Vec<TablePartition>,

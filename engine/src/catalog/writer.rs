@@ -9,7 +9,7 @@ use std::{
     sync::Arc,
 };
 
-use basalt_format::DecodeError;
+use basalt_format::{DecodeError, catalog::PartitionRow};
 use basalt_runtime::local::Event;
 use basalt_storage::{Partition, PartitionId, Stop, View, WriteBatch};
 
@@ -126,6 +126,38 @@ impl CatalogWriter {
         self.change(|_view, batch| {
             put_row(batch, rows::table_row(changed));
             for partition in index.all_partitions() {
+                batch.delete(&rows::partition_key(partition.id));
+            }
+            Ok(())
+        })
+        .await
+    }
+
+    /// Forgets a table durably, but for what is left of it for the readers of its streams.
+    pub(crate) async fn depart(&self, table: &Table, departed: &Table) -> Result<(), Error> {
+        self.change(|view, batch| {
+            let mut closed = Vec::new();
+            for partition in &departed.closed {
+                let row = view.get(&rows::partition_key(partition.partition.id))?;
+                let file_uuid = row.map(|row| PartitionRow::decode(row.value)).transpose()?;
+                let file_uuid = file_uuid.and_then(|row| row.file_uuid);
+                let row = PartitionRow { file_uuid, ..partition.to_row(table.number) };
+                closed.push(rows::partition_row(partition.partition.id, row));
+            }
+            batch.delete(&rows::table_key(&table.name));
+            table.all_partitions().for_each(|(_, gone)| batch.delete(&rows::partition_key(gone.id)));
+            put_row(batch, rows::departed_row(departed));
+            closed.into_iter().for_each(|row| put_row(batch, row));
+            Ok(())
+        })
+        .await
+    }
+
+    /// Forgets the streams of a deleted table durably.
+    pub(crate) async fn forget_departed(&self, departed: &Table) -> Result<(), Error> {
+        self.change(|_view, batch| {
+            batch.delete(&rows::departed_key(departed));
+            for (_, partition) in departed.all_partitions() {
                 batch.delete(&rows::partition_key(partition.id));
             }
             Ok(())

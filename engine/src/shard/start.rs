@@ -234,7 +234,7 @@ impl LocalEngine {
         // A file that is there now and belongs to a table was made after the table was known here.
         let catalog = self.catalog();
         let known: BTreeSet<PartitionId> = catalog
-            .tables()
+            .tables_of_streams()
             .flat_map(|table| table.all_partitions())
             .map(|(_, partition)| partition.id)
             .collect();

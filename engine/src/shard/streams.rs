@@ -17,7 +17,7 @@ use crate::{
     },
     stream::{
         RETENTION, RecordPage, SequenceNumber, ShardIterator, StreamShardId, Trimmed, first_at_or_after,
-        horizon, last_position, remove_records, trim_records,
+        horizon, last_position, remove_all_but_records, remove_records, trim_records,
     },
 };
 
@@ -86,10 +86,12 @@ impl LocalEngine {
     }
 
     fn known_stream(&self, name: &StreamName) -> Result<KnownStream, Error> {
-        let not_found = || Error::StreamNotFound { table_name: name.table_name.clone(), label: name.label };
-        let table = self.table(&name.table_name).map_err(|_no_table| not_found())?;
-        let stream = table.streams.iter().find(|stream| stream.label() == name.label).copied();
-        stream.map(|stream| KnownStream { table, stream }).ok_or_else(not_found)
+        let catalog = self.catalog();
+        let known = tables_named(&catalog, &name.table_name).find_map(|table| {
+            let stream = table.streams.iter().find(|stream| stream.label() == name.label)?;
+            Some(KnownStream { table: Arc::clone(table), stream: *stream })
+        });
+        known.ok_or_else(|| Error::StreamNotFound { table_name: name.table_name.clone(), label: name.label })
     }
 
     async fn describe_shard_here(&self, name: &StreamName, id: StreamShardId) -> Result<StreamShard, Error> {
@@ -257,14 +259,22 @@ fn shard_places<'a>(
     shards
 }
 
+/// The table of this name, and deleted ones whose streams can still be read.
+fn tables_named<'a>(catalog: &'a Catalog, name: &'a str) -> impl Iterator<Item = &'a Arc<Table>> {
+    let departed = catalog.departed().filter(move |table| *table.name == *name);
+    catalog.table(name).into_iter().chain(departed)
+}
+
 fn list_streams(catalog: &Catalog, request: &ListStreams) -> Result<ListStreamsOutput, Error> {
-    if let Some(table_name) = &request.table_name {
+    if let Some(table_name) = &request.table_name
+        && tables_named(catalog, table_name).next().is_none()
+    {
         catalog.expect(table_name)?;
     }
     let limit = request.limit.unwrap_or(LIST_STREAMS_MAX).min(LIST_STREAMS_MAX) as usize;
     let is_asked_for = |table: &Table| request.table_name.as_deref().is_none_or(|name| *table.name == *name);
-    let mut streams = catalog
-        .tables()
+    let mut streams: Vec<StreamName> = catalog
+        .tables_of_streams()
         .filter(|table| is_asked_for(table))
         .flat_map(|table| {
             let name = |stream: &StreamDescription| StreamName {
@@ -273,10 +283,13 @@ fn list_streams(catalog: &Catalog, request: &ListStreams) -> Result<ListStreamsO
             };
             table.streams.iter().map(name)
         })
-        .filter(|stream| request.exclusive_start.as_ref().is_none_or(|start| stream > start));
-    let page: Vec<StreamName> = streams.by_ref().take(limit).collect();
-    let last_evaluated = streams.next().and_then(|_more| page.last().cloned());
-    Ok(ListStreamsOutput { streams: page, last_evaluated })
+        .filter(|stream| request.exclusive_start.as_ref().is_none_or(|start| stream > start))
+        .collect();
+    streams.sort();
+    let has_more = streams.len() > limit;
+    streams.truncate(limit);
+    let last_evaluated = streams.last().filter(|_| has_more).cloned();
+    Ok(ListStreamsOutput { streams, last_evaluated })
 }
 
 // --- Trimming, in the background.
@@ -285,7 +298,8 @@ impl LocalEngine {
     /// Trims streams for as long as the shard lives. Costs nothing while there is no stream.
     pub(super) async fn trim_streams_forever(self) {
         loop {
-            self.until_catalog(|catalog| catalog.tables().any(|table| !table.streams.is_empty())).await;
+            self.until_catalog(|catalog| catalog.tables_of_streams().any(|table| !table.streams.is_empty()))
+                .await;
             self.handle().sleep(TRIM_INTERVAL).await;
             if matches!(self.trim_streams().await, Err(Error::Closed)) {
                 return;
@@ -295,20 +309,51 @@ impl LocalEngine {
 
     /// Trims all streams once. The catalog's shard also forgets those that nobody can read any more.
     pub(super) async fn trim_streams(&self) -> Result<(), Error> {
-        for table in self.catalog().tables() {
+        let (catalog, now) = (self.catalog(), self.handle().unix_time());
+        for table in catalog.tables_of_streams() {
+            tell(self.clear_closed(table).await, &table.name)?;
             for stream in &table.streams {
                 tell(self.trim_stream(table, stream).await, &table.name)?;
-                if self.shard() == super::CATALOG_SHARD && self.is_past(stream) {
-                    tell(self.forget_stream(table, stream).await, &table.name)?;
-                }
             }
-            if self.shard() == super::CATALOG_SHARD {
-                for closed in table.closed.iter().filter(|closed| self.has_nothing_left(table, closed)) {
-                    tell(self.forget_closed(table, closed.partition.id).await, &table.name)?;
+        }
+        if self.shard() != super::CATALOG_SHARD {
+            return Ok(());
+        }
+        for table in catalog.tables() {
+            for stream in table.streams.iter().filter(|stream| stream.is_past(now)) {
+                tell(self.forget_stream(table, stream).await, &table.name)?;
+            }
+            for closed in table.closed.iter().filter(|closed| self.has_nothing_left(table, closed)) {
+                tell(self.forget_closed(table, closed.partition.id).await, &table.name)?;
+            }
+        }
+        for table in catalog.departed().filter(|table| table.streams.iter().all(|stream| stream.is_past(now)))
+        {
+            tell(self.forget_departed(table).await, &table.name)?;
+        }
+        Ok(())
+    }
+
+    /// Gives back the room of everything but stream records in partitions that are there for these alone.
+    async fn clear_closed(&self, table: &Table) -> Result<(), Error> {
+        for partition in self.open_here(table.closed.iter().map(|closed| &closed.partition)) {
+            loop {
+                let (removed, commit) = partition.write(remove_all_but_records).await?;
+                commit.wait().await?;
+                if removed == Trimmed::All {
+                    break;
                 }
+                self.handle().yield_now().await;
             }
         }
         Ok(())
+    }
+
+    /// Forgets a deleted table whose streams nobody can read any more.
+    async fn forget_departed(&self, departed: &Table) -> Result<(), Error> {
+        self.catalog_writer().forget_departed(departed).await?;
+        self.spread(self.catalog().without_departed(departed.number)).await?;
+        self.drop_everywhere(departed.all_partitions().map(|(_, partition)| partition.id).collect()).await
     }
 
     async fn trim_stream(&self, table: &Table, stream: &StreamDescription) -> Result<(), Error> {
@@ -325,13 +370,6 @@ impl LocalEngine {
             }
         }
         Ok(())
-    }
-
-    /// Whether a stream has been disabled for so long that none of its records is left.
-    fn is_past(&self, stream: &StreamDescription) -> bool {
-        let now = self.handle().unix_time().as_micros();
-        let age = stream.disabled_unix_us.map_or(0, |disabled| now.saturating_sub(disabled));
-        Duration::from_micros(age) > RETENTION
     }
 
     /// Whether a partition was split for so long that none of its records can be read any more, or its streams are gone.

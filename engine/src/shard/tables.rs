@@ -1,8 +1,8 @@
 //! Table operations: shard 0 makes the change durable, then every shard learns of it, then the client is answered.
 
-use std::{future::Future, sync::Arc};
+use std::{collections::BTreeSet, future::Future, sync::Arc};
 
-use basalt_runtime::{ShardIndex, join_all};
+use basalt_runtime::{ShardIndex, UnixTime, join_all};
 use basalt_storage::{PartitionId, PartitionStats};
 
 use super::LocalEngine;
@@ -105,10 +105,20 @@ impl LocalEngine {
         let name = Arc::clone(&definition.name);
         let _claim = writer.claim(&name, TableChange::Created)?;
         // One partition a shard: as many as can work at once.
-        let draft = TableDraft::new(definition, self.shards().count(), self.handle());
+        let first_label = self.next_stream_time(&name);
+        let draft = TableDraft::new(definition, self.shards().count(), first_label, self.handle());
         let table = writer.insert(&draft).await?;
         self.spread(self.catalog().with(table.clone())).await?;
         self.describe(&table, TableStatus::Creating).await
+    }
+
+    /// From when on a stream of a table of this name has a label of its own: now, but for deleted tables of the name
+    /// whose streams can be read, if the clock was set back.
+    fn next_stream_time(&self, table_name: &str) -> UnixTime {
+        let catalog = self.catalog();
+        let departed = catalog.departed().filter(|table| *table.name == *table_name);
+        let labels = departed.flat_map(|table| &table.streams).map(|stream| stream.created_unix_us + 1000);
+        UnixTime::from_micros(labels.max().unwrap_or(0).max(self.handle().unix_time().as_micros()))
     }
 
     async fn update_table_here(&self, request: UpdateTable) -> Result<TableDescription, Error> {
@@ -116,7 +126,7 @@ impl LocalEngine {
         let index_change = OnlineIndexChange::of(&table, &request.index_changes)?;
         let now = self.handle().unix_time();
         let streams = match request.stream {
-            Some(change) => table.streams_after(change, now)?,
+            Some(change) => table.streams_after(change, self.next_stream_time(&table.name))?,
             None => table.streams.clone(),
         };
         let changed = Table { streams, ..request.apply(&table, now)? };
@@ -184,11 +194,37 @@ impl LocalEngine {
         removed.map(|()| description)
     }
 
-    /// Forgets a table, first durably, then everywhere.
+    /// Forgets a table, first durably, then everywhere; its streams stay for their readers.
     async fn remove_table(&self, table: Arc<Table>) -> Result<(), Error> {
-        self.catalog_writer().remove(&table).await?;
-        self.spread(self.catalog().without(&table.name)).await?;
-        self.drop_everywhere(table.all_partitions().map(|(_, partition)| partition.id).collect()).await
+        let kept: BTreeSet<PartitionId> = match table.departed(self.handle().unix_time()) {
+            Some(departed) => {
+                self.catalog_writer().depart(&table, &departed).await?;
+                let kept = departed.all_partitions().map(|(_, partition)| partition.id).collect();
+                self.spread(self.catalog().with_departed(departed)).await?;
+                kept
+            }
+            None => {
+                self.catalog_writer().remove(&table).await?;
+                self.spread(self.catalog().without(&table.name)).await?;
+                BTreeSet::new()
+            }
+        };
+        let all = table.all_partitions().map(|(_, partition)| partition.id);
+        let gone: Arc<[PartitionId]> = all.filter(|id| !kept.contains(id)).collect();
+        self.close_outboxes_everywhere(kept.into_iter().collect()).await?;
+        self.drop_everywhere(gone).await
+    }
+
+    /// Gives up the outboxes of partitions that stay for their stream records alone.
+    async fn close_outboxes_everywhere(&self, partitions: Arc<[PartitionId]>) -> Result<(), Error> {
+        let closing = self.on_every_shard(move |shard| {
+            let partitions = Arc::clone(&partitions);
+            async move {
+                partitions.iter().for_each(|id| shard.close_outbox(*id));
+                Ok(())
+            }
+        });
+        closing.await.map(|_every_shard| ())
     }
 
     /// An existing table that no other request is changing.

@@ -8,7 +8,8 @@
 //! 4. reads are held too, and one entry of the catalog puts the children in the parent's place (`catalog_change`);
 //! 5. who was held is routed again by the new catalog.
 //!
-//! The parent stays, closed, for as long as its stream records can be read; without a stream it goes at once.
+//! The parent stays, closed, for as long as its stream records can be read, and is rid of its other rows; without a
+//! stream it goes at once.
 //!
 //! Invariants:
 //! - Before the catalog's entry is durable the parent is whole and the children are nothing; after it the children are

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use basalt_format::{
     DecodeError,
+    key_encoding::TAG_STREAM,
     stream_record::{HORIZON_ENTRY_INDEX, StreamKey, encode_horizon, stream_range},
 };
 use basalt_runtime::UnixTime;
@@ -55,6 +56,23 @@ pub(crate) fn remove_records(
         batch.delete(key);
     }
     Ok(Trimmed::Some)
+}
+
+/// Removes rows of other tags from a partition that is there for its stream records alone.
+pub(crate) fn remove_all_but_records(view: &View<'_>, batch: &mut WriteBatch) -> Result<Trimmed, Stop> {
+    let (before, behind) = (([0], [TAG_STREAM]), ([TAG_STREAM + 1], [u8::MAX]));
+    let mut count = 0;
+    for (first, end) in [before, behind] {
+        let mut cursor = view.cursor(KeyRange::half_open(&first, &end), Direction::Forward);
+        while let Some((key, _row)) = cursor.next()? {
+            batch.delete(key);
+            count += 1;
+            if count == ROWS_PER_ENTRY_MAX {
+                return Ok(Trimmed::Some);
+            }
+        }
+    }
+    Ok(Trimmed::All)
 }
 
 /// The keys of the oldest rows that are to go: whole records, at most [`ROWS_PER_ENTRY_MAX`] rows and those that the

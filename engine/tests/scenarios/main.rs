@@ -5,6 +5,7 @@
 
 mod batches;
 mod conditions;
+mod deleted_streams;
 mod durability;
 mod index_changes;
 mod index_delivery;

@@ -417,8 +417,8 @@ fn a_stream_of_a_missing_table_is_not_there() {
     one_shard().run(|engine| async move {
         let list = ListStreams { table_name: Some("missing".into()), ..ListStreams::default() };
         assert!(matches!(engine.list_streams(list).await, Err(Error::TableNotFound { .. })));
-        let stream = create_with_stream(&engine, StreamViewType::NewImage).await;
-        engine.delete_table(SIMPLE).await.unwrap();
+        let StreamName { label, .. } = create_with_stream(&engine, StreamViewType::NewImage).await;
+        let stream = StreamName { table_name: "missing".into(), label };
         let describe = DescribeStream { stream, exclusive_start_shard: None, children_of: None, limit: None };
         assert!(matches!(engine.describe_stream(describe).await, Err(Error::StreamNotFound { .. })));
     });

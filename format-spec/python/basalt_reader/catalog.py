@@ -20,7 +20,7 @@ class Catalog:
     """What the rows of partition 0 say."""
 
     def __init__(self, rows):
-        self.tables, self.partitions, self.next_number = {}, {}, None
+        self.tables, self.deleted_tables, self.partitions, self.next_number = {}, {}, {}, None
         for key, (value, _) in rows.items():
             require(key[0] == KEY_TAG and len(key) >= 2, f"row {key.hex()} is no row of the catalog")
             kind, name = key[1], key[2:]
@@ -31,6 +31,9 @@ class Catalog:
                 self.next_number = counters["next_number"]
             elif kind == KINDS["KIND_TABLE"]:
                 self.tables[utf8(name, "a table's name")] = read_table(value)
+            elif kind == KINDS["KIND_DELETED_TABLE"]:
+                require(len(name) > 8, "a deleted table has no name")
+                self.deleted_tables[int.from_bytes(name[:8], "big")] = read_deleted_table(name[8:], value)
             else:
                 require(kind == KINDS["KIND_PARTITION"], f"kind {kind:#x} of a catalog row is not known")
                 require(len(name) == 8, "a partition's number has 8 bytes")
@@ -67,6 +70,18 @@ def read_table(raw):
     table["streams"] = [_stream(cursor) for _ in range(_count(cursor, 255))]
     table["time_to_live"] = _time_to_live(cursor)
     cursor.finish()
+    return table
+
+
+def read_deleted_table(name, raw):
+    """A table of which only the streams are left."""
+    table = read_table(raw)
+    table["name"] = utf8(name, "a deleted table's name")
+    require(table["status"] == "Deleting", "a deleted table has another status")
+    rest = table["local_indexes"] or table["global_indexes"] or table["time_to_live"]
+    require(not rest, "a deleted table has more than streams")
+    require(table["streams"], "a deleted table has no stream")
+    require(all(stream["disabled_unix_us"] for stream in table["streams"]), "a deleted table's stream takes records")
     return table
 
 

@@ -25,7 +25,7 @@ pub const PARTITION_ROW_LAYOUT: &[Field] = &[
 pub enum PartitionState {
     /// It serves its hash range.
     Open,
-    /// Its children serve its range; its stream records can still be read.
+    /// Its children serve its range, or its table was deleted; its stream records can still be read.
     Closed,
     /// A part of a partition that is being split is being copied into it. A start drops it.
     Filling,

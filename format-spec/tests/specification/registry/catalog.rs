@@ -18,6 +18,12 @@ pub(super) fn samples() -> Vec<Sample> {
             decode: |bytes| CatalogKey::decode(bytes).map(|key| format!("{key:?}")),
         },
         Sample {
+            name: "catalog_key_of_deleted_table",
+            protection: Protection::CanonicalForm,
+            encode: || CatalogKey::DeletedTable { number: 257, name: "Music".to_owned() }.encode(),
+            decode: |bytes| CatalogKey::decode(bytes).map(|key| format!("{key:?}")),
+        },
+        Sample {
             name: "catalog_key_of_partition",
             protection: Protection::CanonicalForm,
             encode: || CatalogKey::Partition(258).encode(),
