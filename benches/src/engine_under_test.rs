@@ -1,23 +1,31 @@
-//! The embedded engine with one table of numbered items, and clients that are tasks on its shards.
+//! The embedded engine with tables of numbered items, and clients that are tasks on its shards.
 
 use std::{future::Future, path::Path, sync::Arc};
 
 use basalt_engine::{
-    BlockingEngine, CreateTable, Engine, EngineOptions, Error, LocalEngine, PutItem,
-    model::{Item, KeyAttribute, KeySchema, ScalarKind, Value},
+    BlockingEngine, CreateTable, Engine, EngineOptions, Error, LocalEngine,
+    model::{Item, KeyAttribute, KeySchema, ScalarKind, Value, key::KeyValue},
     runtime::{Handle, remote},
 };
 
-use crate::workload::{key, value};
+use crate::workload::{key, ordered_key, value};
 
-/// The table that holds the items.
+/// The table that holds items by partition keys alone.
 pub const TABLE: &str = "items";
-/// Its partition key.
+/// The table that holds all items under one partition key, in the order of their numbers.
+pub const ORDERED_TABLE: &str = "ordered";
+/// The partition key of both.
 const KEY_NAME: &str = "k";
-/// Tasks that load at the same time: enough for large frames.
-const LOADING_CLIENTS: usize = 512;
+/// The sort key of the ordered table.
+pub const SORT_NAME: &str = "s";
+/// The one partition key of the ordered table.
+const ORDERED_KEY: &[u8] = b"all";
+/// Items that are put together by a load.
+const LOAD_ITEMS: usize = 256;
+/// Tasks of one shard that load: while some wait for a sync, others fill the next frame.
+const LOADERS: usize = 4;
 
-/// An open engine, loaded with the items from 0 on.
+/// An open engine.
 pub struct EngineUnderTest {
     engine: BlockingEngine,
     /// For each shard, the numbers of the items that it owns.
@@ -25,18 +33,74 @@ pub struct EngineUnderTest {
 }
 
 impl EngineUnderTest {
-    /// Opens an empty directory and loads it.
+    /// Opens an empty directory and makes the tables.
     ///
     /// # Panics
-    /// If the engine does not open or does not take the items: there is nothing to measure then.
-    pub fn open(directory: &Path, options: EngineOptions, items: u64) -> Self {
+    /// If the engine does not open or does not take the tables: there is nothing to measure then.
+    pub fn create(directory: &Path, options: EngineOptions) -> Self {
         let engine = Engine::open(directory, options).expect("the engine opens").blocking();
-        let partition = KeyAttribute { name: KEY_NAME.to_owned(), kind: ScalarKind::B };
-        let schema = KeySchema { partition, sort: None };
-        engine.create_table(CreateTable::new(TABLE, schema)).expect("the table is made");
-        let mut this = Self { engine, owned: Vec::new() };
-        this.owned = this.load(items);
-        this
+        let key = |name: &str| KeyAttribute { name: name.to_owned(), kind: ScalarKind::B };
+        for (table, sort) in [(TABLE, None), (ORDERED_TABLE, Some(key(SORT_NAME)))] {
+            let schema = KeySchema { partition: key(KEY_NAME), sort };
+            engine.create_table(CreateTable::new(table, schema)).expect("the table is made");
+        }
+        Self { engine, owned: Vec::new() }
+    }
+
+    /// Puts the items from 0 on, in no order of their keys, each shard its own.
+    ///
+    /// # Panics
+    /// If the engine does not take them.
+    pub fn load(&mut self, items: u64) {
+        let shards = self.engine.engine().remotes().len();
+        let loaded =
+            self.run_clients(shards * LOADERS, move |local, loader| load_own(local, loader / shards, items));
+        let mut owned = vec![Vec::new(); shards];
+        for (loader, numbers) in loaded.into_iter().enumerate() {
+            owned[loader % shards].extend(numbers.expect("the items are put"));
+        }
+        self.owned = owned.into_iter().map(Arc::from).collect();
+    }
+
+    /// Puts the items from 0 on into the ordered table, in the order of their keys.
+    ///
+    /// # Panics
+    /// If the engine does not take them.
+    pub fn load_ordered(&self, items: u64) {
+        let loaded = self.run_beside_ordered(LOADERS, move |local, loader| async move {
+            let table = local.local_table(ORDERED_TABLE)?;
+            let chunk = LOAD_ITEMS as u64;
+            for first in (loader as u64 * chunk..items).step_by(LOADERS * LOAD_ITEMS) {
+                table.put_all((first..items.min(first + chunk)).map(ordered_item)).await?;
+            }
+            Ok::<_, Error>(())
+        });
+        loaded.into_iter().for_each(|loader| loader.expect("the items are put"));
+    }
+
+    /// The shard that owns the ordered table's items.
+    fn ordered_shard(&self) -> usize {
+        let owner =
+            self.engine.on_shard(ORDERED_TABLE, Value::B(ORDERED_KEY.to_vec()), |access| async move {
+                access.engine().shard().as_usize()
+            });
+        owner.expect("the table is there")
+    }
+
+    /// Runs `work` once for each client on the shard of the ordered table, and waits for all of them.
+    pub fn run_beside_ordered<T, F>(
+        &self,
+        clients: usize,
+        work: impl Fn(LocalEngine, usize) -> F + Clone + Send + 'static,
+    ) -> Vec<T>
+    where
+        T: Send + 'static,
+        F: Future<Output = T> + 'static,
+    {
+        let shard = self.ordered_shard();
+        let answers: Vec<_> =
+            (0..clients).map(|client| self.start_client(shard, client, work.clone())).collect();
+        answers.into_iter().map(|answer| answer.recv_blocking().expect("a client comes to its end")).collect()
     }
 
     /// The engine for threads that wait.
@@ -59,7 +123,9 @@ impl EngineUnderTest {
         T: Send + 'static,
         F: Future<Output = T> + 'static,
     {
-        let answers: Vec<_> = (0..clients).map(|client| self.start_client(client, work.clone())).collect();
+        let shards = self.engine.engine().remotes().len();
+        let answers: Vec<_> =
+            (0..clients).map(|client| self.start_client(client % shards, client, work.clone())).collect();
         answers.into_iter().map(|answer| answer.recv_blocking().expect("a client comes to its end")).collect()
     }
 
@@ -73,6 +139,7 @@ impl EngineUnderTest {
 
     fn start_client<T, F>(
         &self,
+        shard: usize,
         client: usize,
         work: impl Fn(LocalEngine, usize) -> F + Send + 'static,
     ) -> remote::Receiver<T>
@@ -81,8 +148,7 @@ impl EngineUnderTest {
         F: Future<Output = T> + 'static,
     {
         let engine = self.engine.engine().clone();
-        let remotes = engine.remotes();
-        let remote = remotes[client % remotes.len()].clone();
+        let remote = engine.remotes()[shard].clone();
         let (reply, answer) = remote::oneshot();
         let job = Box::new(move |handle: &Handle| {
             let running = work(engine.local().expect("the job runs on a shard"), client);
@@ -94,30 +160,45 @@ impl EngineUnderTest {
         assert!(remote.try_send(job).is_ok(), "a shard has room for its clients");
         answer
     }
-
-    /// Puts all items; answers who owns which.
-    fn load(&self, items: u64) -> Vec<Arc<[u64]>> {
-        let shards = self.engine.engine().remotes().len();
-        let loaded = self.run_clients(LOADING_CLIENTS, move |local, client| load_share(local, client, items));
-        let mut owned = vec![Vec::new(); shards];
-        for (shard, number) in loaded.into_iter().flat_map(|share| share.expect("the items are put")) {
-            owned[shard].push(number);
-        }
-        owned.into_iter().map(Arc::from).collect()
-    }
 }
 
-/// Puts one client's share, and tells the owner of each item.
-async fn load_share(local: LocalEngine, client: usize, items: u64) -> Result<Vec<(usize, u64)>, Error> {
-    let mut owners = Vec::new();
-    for number in (client as u64..items).step_by(LOADING_CLIENTS) {
-        let put = PutItem::new(TABLE, item(number, 0));
-        let owner = local.on_shard(TABLE, partition_key(number), |owner| async move {
-            owner.engine().put_item(put).await.map(|_output| owner.engine().shard().as_usize())
-        });
-        owners.push((owner.await??, number));
+/// Puts every `LOADERS`th item that is this shard's own, from the `nth` on; tells their numbers.
+async fn load_own(local: LocalEngine, nth: usize, items: u64) -> Result<Vec<u64>, Error> {
+    let table = local.local_table(TABLE)?;
+    let mut own = Vec::new();
+    for number in (nth as u64..items).step_by(LOADERS) {
+        if table.owner(&key_value(number))? == local.shard() {
+            own.push(number);
+        }
     }
-    Ok(owners)
+    for numbers in own.chunks(LOAD_ITEMS) {
+        table.put_all(numbers.iter().map(|&number| item(number, 0))).await?;
+    }
+    Ok(own)
+}
+
+/// The partition key of item `number`, as a program on the shards names it.
+pub fn key_value(number: u64) -> KeyValue {
+    KeyValue::B(key(number).to_vec())
+}
+
+/// The one partition key of the ordered table.
+pub fn ordered_partition() -> KeyValue {
+    KeyValue::B(ORDERED_KEY.to_vec())
+}
+
+/// The sort key of item `number` of the ordered table.
+pub fn ordered_sort(number: u64) -> KeyValue {
+    KeyValue::B(ordered_key(number).to_vec())
+}
+
+/// Item `number` of the ordered table.
+fn ordered_item(number: u64) -> Item {
+    Item::from_iter([
+        (KEY_NAME.to_owned(), ordered_partition().into()),
+        (SORT_NAME.to_owned(), ordered_sort(number).into()),
+        ("v".to_owned(), Value::B(value(number, 0).to_vec())),
+    ])
 }
 
 /// The partition key of item `number`.
@@ -144,7 +225,8 @@ mod tests {
     #[test]
     fn clients_find_their_numbers_on_their_own_shard() {
         let options = EngineOptions { in_memory: true, shard_count: Some(2), ..EngineOptions::default() };
-        let engine = EngineUnderTest::open(Path::new("in-memory"), options, 2000);
+        let mut engine = EngineUnderTest::create(Path::new("in-memory"), options);
+        engine.load(2000);
         let all: usize = (0..2).map(|client| engine.numbers_of_client(client).len()).sum();
         assert_eq!(all, 2000);
         let numbers: Vec<_> = (0..2).map(|client| engine.numbers_of_client(client)).collect();

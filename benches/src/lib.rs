@@ -6,6 +6,7 @@
 #![warn(missing_docs)]
 
 pub mod engine_under_test;
+pub mod keys;
 pub mod report;
 pub mod server_process;
 pub mod shard_thread;

@@ -13,6 +13,13 @@ pub fn key(number: u64) -> [u8; KEY_BYTES] {
     key
 }
 
+/// The key of item `number` where keys are to be in the order of their numbers.
+pub fn ordered_key(number: u64) -> [u8; KEY_BYTES] {
+    let mut key = [0; KEY_BYTES];
+    key[8..].copy_from_slice(&number.to_be_bytes());
+    key
+}
+
 /// The value of item `number` at `version`: incompressible, like encrypted or packed data.
 pub fn value(number: u64, version: u64) -> [u8; VALUE_BYTES] {
     let mut value = [0; VALUE_BYTES];

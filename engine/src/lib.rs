@@ -83,7 +83,7 @@ pub use operation::*;
 pub use options::{EngineOptions, IndexAcknowledgement, OptionsError};
 pub use outbox::IndexLag;
 pub use recovery_report::RecoveryReport;
-pub use shard::{LocalEngine, ShardAccess};
+pub use shard::{LocalEngine, LocalTable, ShardAccess};
 pub use snapshot::Snapshot;
 pub use stream::{IteratorError, SequenceNumber, ShardIterator, StreamLabel, StreamShardId};
 pub use throughput::{Throttled, ThrottledAccess, ThrottlingLimit};

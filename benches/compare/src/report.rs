@@ -1,63 +1,96 @@
-//! Medians and spread of the rounds, as a Markdown table.
+//! Medians and spread of the rounds, as Markdown tables and as JSON.
 
 use std::{collections::BTreeMap, fmt};
 
-use basalt_benches::report::{Measured, Spread};
+use basalt_benches::report::Spread;
+use serde::Serialize;
 
-/// One thing that is measured.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Row {
-    /// Reads of single items that are there, one client.
-    PointReads,
-    /// Durable writes of single items, one client.
-    DurablePuts,
-    /// Durable writes of single items, many clients.
-    DurablePutsManyClients,
-}
-
-impl fmt::Display for Row {
-    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        formatter.write_str(match self {
-            Row::PointReads => "point reads, 1 client",
-            Row::DurablePuts => "durable puts, 1 client",
-            Row::DurablePutsManyClients => "durable puts, many clients",
-        })
-    }
-}
-
-/// What one engine did in one round.
-pub type Round = Vec<(Row, Measured)>;
+use crate::{
+    BASALT_ON_SHARDS,
+    row::{Figure, Figures, Row, Unit},
+    wanted::{self, Verdict},
+};
 
 /// Every measurement of every engine.
-#[derive(Debug, Default)]
+#[derive(Debug, Default, Serialize)]
 pub struct Report {
-    measured: BTreeMap<Row, BTreeMap<String, Vec<Measured>>>,
+    rows: BTreeMap<Row, BTreeMap<String, Vec<Figure>>>,
 }
 
 impl Report {
-    /// Adds one engine's round.
-    pub fn add(&mut self, engine: &str, round: Round) {
-        for (row, measured) in round {
-            self.measured.entry(row).or_default().entry(engine.to_owned()).or_default().push(measured);
+    /// Adds what one engine did in one part of a round.
+    pub fn add(&mut self, engine: &str, figures: Figures) {
+        for (row, figure) in figures {
+            self.rows.entry(row).or_default().entry(engine.to_owned()).or_default().push(figure);
         }
+    }
+
+    /// The median of the rounds that have such a figure.
+    pub fn median(&self, row: Row, engine: &str, of: impl Fn(&Figure) -> Option<f64>) -> Option<f64> {
+        spread(self.rows.get(&row)?.get(engine)?, of).map(|spread| spread.median)
+    }
+
+    /// Everything, for programs.
+    pub fn json(&self, machine: &str) -> String {
+        #[derive(Serialize)]
+        struct Whole<'a> {
+            command: String,
+            machine: &'a str,
+            #[serde(flatten)]
+            report: &'a Report,
+            wanted: Vec<Verdict>,
+        }
+        let command = std::env::args().collect::<Vec<_>>().join(" ");
+        let whole = Whole { command, machine, report: self, wanted: wanted::verdicts(self) };
+        serde_json::to_string_pretty(&whole).expect("numbers and names are JSON")
     }
 }
 
 impl fmt::Display for Report {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        writeln!(formatter, "| | engine | ops/s median (lowest–highest) | p50 us | p99 us |")?;
-        writeln!(formatter, "|---|---|--:|--:|--:|")?;
-        for (row, engines) in &self.measured {
+        writeln!(formatter, "| | wanted | reached | |\n|---|---|--:|---|")?;
+        for Verdict { what, wanted, reached, is_met } in wanted::verdicts(self) {
+            let verdict = if is_met { "met" } else { "**missed**" };
+            writeln!(formatter, "| {what} | {wanted} | {reached:.2} | {verdict} |")?;
+        }
+        writeln!(formatter, "\n| | engine | median (lowest–highest) | basalt by it | p50 us | p99 us |")?;
+        writeln!(formatter, "|---|---|--:|--:|--:|--:|")?;
+        for (row, engines) in &self.rows {
+            let own = self.median(*row, BASALT_ON_SHARDS, |figure| Some(figure.value));
             for (engine, rounds) in engines {
-                let spread = |field: fn(&Measured) -> f64| Spread::of(rounds.iter().map(field));
-                let Spread { median, lowest, highest } = spread(|round| round.rate);
-                let (p50, p99) = (spread(|round| round.p50_us).median, spread(|round| round.p99_us).median);
-                writeln!(
-                    formatter,
-                    "| {row} | {engine} | {median:.0} ({lowest:.0}–{highest:.0}) | {p50:.1} | {p99:.1} |"
-                )?;
+                write_row(formatter, *row, engine, rounds, own)?;
             }
         }
         Ok(())
     }
+}
+
+fn write_row(
+    formatter: &mut fmt::Formatter<'_>,
+    row: Row,
+    engine: &str,
+    rounds: &[Figure],
+    own: Option<f64>,
+) -> fmt::Result {
+    let Spread { median, lowest, highest } =
+        spread(rounds, |figure| Some(figure.value)).expect("each figure has a value");
+    let digits = match row.unit() {
+        Unit::PerSecond => 0,
+        Unit::Ratio => 2,
+        Unit::Milliseconds => 1,
+    };
+    let ratio = own.map_or(String::new(), |own| format!("{:.2}", own / median));
+    let latency = |of: fn(&Figure) -> Option<f64>| {
+        spread(rounds, of).map_or(String::new(), |spread| format!("{:.1}", spread.median))
+    };
+    let (p50, p99) = (latency(|figure| figure.p50_us), latency(|figure| figure.p99_us));
+    writeln!(
+        formatter,
+        "| {row} | {engine} | {median:.digits$} ({lowest:.digits$}–{highest:.digits$}) | {ratio} | {p50} | {p99} |"
+    )
+}
+
+fn spread(rounds: &[Figure], of: impl Fn(&Figure) -> Option<f64>) -> Option<Spread> {
+    let figures: Vec<f64> = rounds.iter().filter_map(of).collect();
+    (!figures.is_empty()).then(|| Spread::of(figures))
 }

@@ -419,6 +419,17 @@ impl KeyCodec {
         self.schema.parts_of_key(key).map(|parts| self.encode_parts(&parts))
     }
 
+    /// The key of these key attributes' values; checks it.
+    pub fn encode_values(&self, partition: &KeyValue, sort: Option<&KeyValue>) -> Result<KeyBytes, KeyError> {
+        let kinds = (partition.kind(), sort.map(KeyValue::kind));
+        if kinds != (self.schema.partition.kind, self.schema.sort.as_ref().map(|attribute| attribute.kind)) {
+            return Err(KeyError::SchemaMismatch);
+        }
+        let parts = KeyParts { partition: partition.part(), sort: sort.map(KeyValue::part) };
+        self.schema.check_lengths(&parts)?;
+        Ok(self.encode_parts(&parts))
+    }
+
     /// The key attributes of a key.
     pub fn decode(&self, key: &[u8]) -> Result<Item, DecodeError> {
         let (tag, _, mut reader) = key_encoding::decode_hashed(key)?;

@@ -45,7 +45,7 @@ impl LocalEngine {
                 match local.readable_partition(&known, hash).await {
                     Ok(_here) => {
                         let (work, partition_key) = request;
-                        let access = ShardAccess { local, table: known, partition_key };
+                        let access = ShardAccess::new(local, known, partition_key);
                         Ok(Routed::Done(work(access).await))
                     }
                     Err(error) => Self::routed(Err(error), request),
@@ -63,6 +63,11 @@ impl LocalEngine {
 }
 
 impl ShardAccess {
+    /// To be made on the shard that owns the items.
+    pub(super) fn new(local: LocalEngine, table: Arc<Table>, partition_key: KeyValue) -> Self {
+        Self { local, table, partition_key }
+    }
+
     /// The engine's part on this shard, for writes and everything else.
     pub fn engine(&self) -> &LocalEngine {
         &self.local

@@ -8,6 +8,7 @@
 mod access;
 mod batches;
 mod items;
+mod local_table;
 mod pages;
 mod progress;
 mod registry;
@@ -32,6 +33,7 @@ use basalt_runtime::{Handle, MonotonicTime, ShardIndex, join_all, local::Event};
 use basalt_storage::{ShardStore, StoreMetrics};
 
 pub use access::ShardAccess;
+pub use local_table::LocalTable;
 pub(crate) use shards::Shards;
 pub(crate) use start::start;
 use tables::CATALOG_SHARD;

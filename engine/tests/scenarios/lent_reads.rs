@@ -77,3 +77,50 @@ fn keys_of_another_collection_and_wrong_types_are_refused() {
         assert!(matches!(missing, Err(Error::TableNotFound { .. })));
     });
 }
+
+#[test]
+fn a_table_on_its_shard_puts_and_lends_its_own_items_and_names_the_owner_of_others() {
+    on_each_shard_count(|engine| {
+        create_simple(engine);
+        let seen = engine.on_shard(SIMPLE, text("k0"), |access| async move {
+            let table = access.engine().local_table(SIMPLE)?;
+            let keys = || (0..32).map(|number| format!("k{number}"));
+            // Whoever owns them: what is not this shard's travels.
+            table.put_all(keys().map(|key| item([("pk", text(&key)), ("v", number(1))]))).await?;
+            let (mut own, mut others) = (0, 0);
+            for key in keys().map(KeyValue::S) {
+                let is_own = table.owner(&key)? == access.engine().shard();
+                match table.get(&key, None, |found| found.is_some()).await {
+                    Ok(found) => own += usize::from(found && is_own),
+                    Err(Error::PartitionMoved { .. }) => others += usize::from(!is_own),
+                    Err(error) => return Err(error),
+                }
+            }
+            Ok((own, others))
+        });
+        let (own, others) = seen.unwrap().unwrap();
+        assert_eq!((own > 0, own + others), (true, 32), "each is lent where it is, and nowhere else");
+        for key in 0..32 {
+            assert!(get(engine, SIMPLE, item([("pk", text(&format!("k{key}")))])).is_some());
+        }
+    });
+}
+
+#[test]
+fn a_table_on_its_shard_refuses_what_is_no_key_of_it() {
+    on_each_shard_count(|engine| {
+        create_simple(engine);
+        let refused = engine.on_shard(SIMPLE, text("k"), |access| async move {
+            let table = access.engine().local_table(SIMPLE)?;
+            let (own, empty) = (KeyValue::S("k".to_owned()), KeyValue::S(String::new()));
+            let keys = [(&KeyValue::B(vec![1]), None), (&own, Some(&own)), (&empty, None)];
+            let mut refused = 0;
+            for (partition, sort) in keys {
+                let answer = table.get(partition, sort, |_| ()).await;
+                refused += usize::from(matches!(answer, Err(Error::Validation(_))));
+            }
+            Ok::<_, Error>((refused, table.owner(keys[0].0).is_err()))
+        });
+        assert_eq!(refused.unwrap().unwrap(), (3, true));
+    });
+}

@@ -152,6 +152,11 @@ impl Request {
         self
     }
 
+    /// The request's members as one object, as they stand in a transaction.
+    pub fn into_node(self) -> Node {
+        Node::Object(self.members)
+    }
+
     fn of_table(operation: Operation, table_name: &str) -> Self {
         Self::new(operation).text("TableName", table_name)
     }

@@ -1,10 +1,10 @@
 //! LMDB through heed: every write transaction is synced.
 
-use std::path::Path;
+use std::{ops::Bound, path::Path};
 
-use heed::{Database, Env, EnvOpenOptions, types::Bytes};
+use heed::{Database, Env, EnvOpenOptions, PutFlags, types::Bytes};
 
-use super::Peer;
+use super::{KeyValue, LOAD_ITEMS, Order, Peer, in_chunks};
 
 /// Address space for the map; the file grows as it is used.
 const MAP_BYTES: usize = 16 << 30;
@@ -25,15 +25,23 @@ impl Lmdb {
         transaction.commit().expect("LMDB commits");
         Self { environment, database }
     }
+
+    fn put_with(&self, flags: PutFlags, items: &[KeyValue]) {
+        let mut transaction = self.environment.write_txn().expect("LMDB writes");
+        for (key, value) in items {
+            self.database.put_with_flags(&mut transaction, flags, key, value).expect("LMDB puts");
+        }
+        transaction.commit().expect("LMDB commits");
+    }
 }
 
 impl Peer for Lmdb {
-    fn load(&self, items: &mut dyn Iterator<Item = ([u8; 16], [u8; 256])>) {
-        let mut transaction = self.environment.write_txn().expect("LMDB writes");
-        for (key, value) in items {
-            self.database.put(&mut transaction, &key, &value).expect("LMDB puts");
-        }
-        transaction.commit().expect("LMDB commits");
+    fn load(&self, order: Order, items: &mut dyn Iterator<Item = KeyValue>) {
+        let flags = match order {
+            Order::Random => PutFlags::empty(),
+            Order::Ascending => PutFlags::APPEND,
+        };
+        in_chunks(items, LOAD_ITEMS, |chunk| self.put_with(flags, chunk));
     }
 
     fn get(&self, key: &[u8]) -> Option<u8> {
@@ -41,9 +49,15 @@ impl Peer for Lmdb {
         self.database.get(&transaction, key).expect("LMDB gets").and_then(|value| value.first().copied())
     }
 
-    fn put(&self, key: &[u8], value: &[u8]) {
-        let mut transaction = self.environment.write_txn().expect("LMDB writes");
-        self.database.put(&mut transaction, key, value).expect("LMDB puts");
-        transaction.commit().expect("LMDB commits");
+    fn put_all(&self, items: &[KeyValue]) {
+        self.put_with(PutFlags::empty(), items);
+    }
+
+    fn range(&self, from: &[u8], limit: u64) -> u64 {
+        let transaction = self.environment.read_txn().expect("LMDB reads");
+        let range = (Bound::Included(from), Bound::Unbounded);
+        let rows = self.database.range(&transaction, &range).expect("LMDB walks");
+        let firsts = rows.take(limit as usize).map(|row| row.expect("LMDB reads").1.first().copied());
+        firsts.fold(0, |count, first| count + u64::from(std::hint::black_box(first).is_some()))
     }
 }

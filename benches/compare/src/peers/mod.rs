@@ -1,5 +1,4 @@
-//! The other engines, each opened with a gigabyte of cache and a sync before every acknowledged write; and what is
-//! asked of every engine that threads call.
+//! The other engines, each opened with the same cache and a sync before every acknowledged write.
 
 mod fjall;
 mod lmdb;
@@ -7,45 +6,63 @@ mod redb;
 mod rocksdb;
 mod sqlite;
 
-use std::{
-    path::Path,
-    sync::atomic::{AtomicBool, AtomicU64, Ordering},
-    thread,
-    time::{Duration, Instant},
-};
+use std::path::Path;
 
-use basalt_benches::{
-    report::{Measured, latency_histogram},
-    workload::{Chance, KEY_BYTES, VALUE_BYTES, key, value},
-};
-use hdrhistogram::Histogram;
+use basalt_benches::workload::{KEY_BYTES, VALUE_BYTES, key, ordered_key, value};
 
-use crate::{
-    report::{Round, Row},
-    workload::Plan,
-};
+use crate::threads::{Asked, Ordered};
 
-/// Cache given to every engine that has one.
-pub const CACHE_BYTES: usize = 1 << 30;
-/// Items put by one transaction of the load.
-const LOAD_BATCH_ITEMS: u64 = 1000;
+/// Items of one transaction of a load, where an engine does best with large ones.
+const LOAD_ITEMS: usize = 100_000;
 
-/// What threads ask of an engine.
-pub trait Asked: Send + Sync {
-    /// Reads a value and looks at its first byte, as an application would.
-    fn get(&self, number: u64) -> Option<u8>;
-    /// Stores one item; durable when it returns.
-    fn put(&self, number: u64, version: u64);
+/// A key and its value.
+pub type KeyValue = ([u8; KEY_BYTES], [u8; VALUE_BYTES]);
+
+/// How the keys of a load come.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Order {
+    /// In no order.
+    Random,
+    /// Ascending.
+    Ascending,
 }
 
 /// Another engine: keys and values are bytes.
 pub trait Peer: Send + Sync {
-    /// Stores these items together; need not be durable.
-    fn load(&self, items: &mut dyn Iterator<Item = ([u8; KEY_BYTES], [u8; VALUE_BYTES])>);
+    /// Stores many items into the empty engine, as fast as it goes; all of them are durable when it returns.
+    fn load(&self, order: Order, items: &mut dyn Iterator<Item = KeyValue>);
     /// Reads a value and looks at its first byte.
     fn get(&self, key: &[u8]) -> Option<u8>;
-    /// Stores one item; durable when it returns.
-    fn put(&self, key: &[u8], value: &[u8]);
+    /// Stores items in one transaction; durable when it returns.
+    fn put_all(&self, items: &[KeyValue]);
+    /// Looks at the first byte of at most `limit` values from a key on; how many there were.
+    fn range(&self, from: &[u8], limit: u64) -> u64;
+}
+
+/// Opens the engine `name` in an empty directory.
+pub fn open(name: &str, directory: &Path, cache_bytes: u64) -> Box<dyn Peer> {
+    match name {
+        "rocksdb" => Box::new(rocksdb::Rocks::open(directory, cache_bytes)),
+        "lmdb" => Box::new(lmdb::Lmdb::open(directory)),
+        "redb" => Box::new(redb::Redb::open(directory, cache_bytes)),
+        "fjall" => Box::new(fjall::Fjall::open(directory, cache_bytes)),
+        "sqlite" => Box::new(sqlite::Sqlite::open(directory, cache_bytes)),
+        other => panic!("no engine is called {other}"),
+    }
+}
+
+/// Opens RocksDB for data that are larger than memory: what it caches is what it is given, not what the system has.
+pub fn open_rocksdb_past_the_page_cache(directory: &Path, memory_bytes: u64) -> Box<dyn Peer> {
+    Box::new(rocksdb::Rocks::open_past_the_page_cache(directory, memory_bytes))
+}
+
+/// Loads the items from 0 on.
+pub fn load(peer: &dyn Peer, order: Order, items: u64) {
+    let item = |number| match order {
+        Order::Random => (key(number), value(number, 0)),
+        Order::Ascending => (ordered_key(number), value(number, 0)),
+    };
+    peer.load(order, &mut (0..items).map(item));
 }
 
 impl Asked for Box<dyn Peer> {
@@ -54,66 +71,28 @@ impl Asked for Box<dyn Peer> {
     }
 
     fn put(&self, number: u64, version: u64) {
-        (**self).put(&key(number), &value(number, version));
+        self.put_all(&[(key(number), value(number, version))]);
+    }
+
+    fn put_batch(&self, numbers: &[u64], version: u64) {
+        let items: Vec<_> = numbers.iter().map(|&number| (key(number), value(number, version))).collect();
+        self.put_all(&items);
     }
 }
 
-/// Opens the engine `name` in an empty directory and loads it.
-pub fn open(name: &str, directory: &Path, plan: &Plan) -> Box<dyn Peer> {
-    let peer: Box<dyn Peer> = match name {
-        "rocksdb" => Box::new(rocksdb::Rocks::open(directory)),
-        "lmdb" => Box::new(lmdb::Lmdb::open(directory)),
-        "redb" => Box::new(redb::Redb::open(directory)),
-        "fjall" => Box::new(fjall::Fjall::open(directory)),
-        "sqlite" => Box::new(sqlite::Sqlite::open(directory)),
-        other => panic!("no engine is called {other}"),
-    };
-    for first in (0..plan.items).step_by(LOAD_BATCH_ITEMS as usize) {
-        let batch = first..plan.items.min(first + LOAD_BATCH_ITEMS);
-        peer.load(&mut batch.map(|number| (key(number), value(number, 0))));
+impl Ordered for Box<dyn Peer> {
+    fn range(&self, first: u64, limit: u64) -> u64 {
+        (**self).range(&ordered_key(first), limit)
     }
-    peer
 }
 
-/// Takes every measurement once, by threads.
-pub fn measure(asked: &dyn Asked, plan: &Plan) -> Round {
-    let get = |chance: &mut Chance| assert!(asked.get(chance.below(plan.items)).is_some(), "it was loaded");
-    // Every put changes its item.
-    let version = AtomicU64::new(1);
-    let put =
-        |chance: &mut Chance| asked.put(chance.below(plan.items), version.fetch_add(1, Ordering::Relaxed));
-    vec![
-        (Row::PointReads, clients(1, plan.duration, get)),
-        (Row::DurablePuts, clients(1, plan.duration, put)),
-        (Row::DurablePutsManyClients, clients(plan.clients, plan.duration, put)),
-    ]
-}
-
-/// Runs `work` on `count` threads for `duration`.
-fn clients(count: usize, duration: Duration, work: impl Fn(&mut Chance) + Sync) -> Measured {
-    let stopping = AtomicBool::new(false);
-    let started = Instant::now();
-    let histograms: Vec<Histogram<u64>> = thread::scope(|scope| {
-        let workers: Vec<_> = (0..count)
-            .map(|client| {
-                let (work, stopping) = (&work, &stopping);
-                scope.spawn(move || client_loop(client as u64, stopping, work))
-            })
-            .collect();
-        thread::sleep(duration);
-        stopping.store(true, Ordering::Relaxed);
-        workers.into_iter().map(|worker| worker.join().expect("a client does not panic")).collect()
-    });
-    Measured::of(started.elapsed(), &histograms)
-}
-
-fn client_loop(client: u64, stopping: &AtomicBool, work: impl Fn(&mut Chance)) -> Histogram<u64> {
-    let mut histogram = latency_histogram();
-    let mut chance = Chance::new(client);
-    while !stopping.load(Ordering::Relaxed) {
-        let started = Instant::now();
-        work(&mut chance);
-        histogram.saturating_record(started.elapsed().as_nanos() as u64);
+/// Hands items on in chunks.
+fn in_chunks(items: &mut dyn Iterator<Item = KeyValue>, count: usize, mut store: impl FnMut(&[KeyValue])) {
+    loop {
+        let chunk: Vec<KeyValue> = items.take(count).collect();
+        if chunk.is_empty() {
+            return;
+        }
+        store(&chunk);
     }
-    histogram
 }

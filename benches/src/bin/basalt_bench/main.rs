@@ -13,7 +13,6 @@
 )]
 
 mod clients;
-mod keys;
 mod options;
 mod pace;
 mod plot;
@@ -28,12 +27,14 @@ use std::{
     time::{Duration, Instant},
 };
 
-use basalt_benches::server_process::ServerProcess;
+use basalt_benches::{
+    keys::{Distribution, KeyChooser},
+    server_process::ServerProcess,
+};
 use clap::Parser as _;
 
 use crate::{
     clients::{Client, Course, Second},
-    keys::{Distribution, KeyChooser},
     options::{Loop, Options},
     pace::Pace,
     report::Report,

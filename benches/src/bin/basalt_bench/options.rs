@@ -2,12 +2,14 @@
 
 use std::path::PathBuf;
 
+use basalt_benches::keys::Distribution;
 use basalt_engine::EngineOptions;
 
 use crate::{
-    keys::Distribution,
     record::Records,
-    session::{Credentials, Database, EmbeddedDatabase, Endpoint, HttpDatabase, RedisDatabase},
+    session::{
+        Credentials, Database, EmbeddedDatabase, Endpoint, HttpDatabase, NativeDatabase, RedisDatabase,
+    },
     workload::Workload,
 };
 
@@ -39,6 +41,8 @@ Examples:
       the most reads there can be, and the server's processor time for each
   basalt-bench --embedded /var/tmp/bench --workload f
       the engine without a server
+  basalt-bench --native 127.0.0.1:8001 --workload b
+      a Basalt server through its binary protocol
   basalt-bench --endpoint http://127.0.0.1:4567 --workload a --keep
       another database, loaded before
 
@@ -58,6 +62,14 @@ pub(crate) struct Options {
     /// Use a Redis server, to compare single keys: workloads a, b, c, d, f and counter
     #[arg(long, value_name = "HOST:PORT", conflicts_with_all = ["endpoint", "embedded"], help_heading = "Database")]
     redis: Option<std::net::SocketAddr>,
+    /// Use a Basalt server through its binary protocol
+    #[arg(
+        long,
+        value_name = "HOST:PORT",
+        conflicts_with_all = ["endpoint", "embedded", "redis"],
+        help_heading = "Database"
+    )]
+    native: Option<std::net::SocketAddr>,
     /// Memory of the embedded engine, in MiB
     #[arg(long, value_name = "MIB", requires = "embedded", help_heading = "Database")]
     memory_mib: Option<u64>,
@@ -189,6 +201,10 @@ impl Options {
     pub(crate) fn database(&self) -> Result<Box<dyn Database>, String> {
         if let Some(address) = self.redis {
             return Ok(Box::new(RedisDatabase { address }));
+        }
+        if let Some(address) = self.native {
+            let credentials = basalt_client::Credentials::new(&self.access_key, &self.secret_key);
+            return Ok(Box::new(NativeDatabase { address, credentials, table: self.table.clone() }));
         }
         let Some(directory) = &self.embedded else {
             let credentials = Credentials {

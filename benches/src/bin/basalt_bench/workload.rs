@@ -2,10 +2,11 @@
 
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use basalt_benches::workload::Chance;
+use basalt_benches::{
+    keys::{Distribution, KeyChooser},
+    workload::Chance,
+};
 use serde::Serialize;
-
-use crate::keys::{Distribution, KeyChooser};
 
 /// Records of one partition where a table has sort keys.
 pub(crate) const GROUP_RECORDS: u64 = 100;

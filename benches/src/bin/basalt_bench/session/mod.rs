@@ -2,6 +2,7 @@
 
 mod embedded;
 mod http;
+mod native;
 mod redis;
 mod signature;
 
@@ -10,6 +11,7 @@ use std::fmt;
 pub(crate) use self::{
     embedded::EmbeddedDatabase,
     http::{Endpoint, HttpDatabase},
+    native::NativeDatabase,
     redis::RedisDatabase,
     signature::Credentials,
 };

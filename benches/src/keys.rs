@@ -2,7 +2,7 @@
 //!
 //! Chances come from a client's own seed, so that a run can be repeated request for request.
 
-use basalt_benches::workload::{Chance, mix};
+use crate::workload::{Chance, mix};
 
 /// Skew of the zipfian distributions, as in YCSB.
 const ZIPFIAN_THETA: f64 = 0.99;
@@ -11,7 +11,7 @@ const FRACTION_BITS: u32 = 53;
 
 /// How keys are chosen.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
-pub(crate) enum Distribution {
+pub enum Distribution {
     /// Every record as often as any other
     Uniform,
     /// Few records very often, spread over the key space
@@ -22,20 +22,20 @@ pub(crate) enum Distribution {
 
 /// Chooses records of a growing set.
 #[derive(Debug, Clone)]
-pub(crate) struct KeyChooser {
+pub struct KeyChooser {
     distribution: Distribution,
     zipfian: Zipfian,
 }
 
 impl KeyChooser {
     /// For at first `count` records. Costs a pass over them, for the sum behind the zipfian distribution.
-    pub(crate) fn new(distribution: Distribution, count: u64) -> Self {
+    pub fn new(distribution: Distribution, count: u64) -> Self {
         let count = if distribution == Distribution::Uniform { 1 } else { count };
         Self { distribution, zipfian: Zipfian::new(count) }
     }
 
     /// A record below `count`, which never shrinks and is not 0.
-    pub(crate) fn choose(&mut self, count: u64, chance: &mut Chance) -> u64 {
+    pub fn choose(&mut self, count: u64, chance: &mut Chance) -> u64 {
         match self.distribution {
             Distribution::Uniform => chance.below(count),
             // Scattered, or neighbours would share their heat. Of a growing set the hot ones stay the hot ones.
@@ -49,7 +49,7 @@ impl KeyChooser {
 }
 
 /// A number from 0 to just below 1.
-pub(crate) fn fraction(chance: &mut Chance) -> f64 {
+pub fn fraction(chance: &mut Chance) -> f64 {
     chance.below(1 << FRACTION_BITS) as f64 / (1_u64 << FRACTION_BITS) as f64
 }
 
