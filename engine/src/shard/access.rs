@@ -109,7 +109,8 @@ impl ShardAccess {
     ) -> Result<(), Error> {
         let range = self.table.keys.query_range(&self.partition_key, condition);
         let direction = Direction::from(direction);
-        let mut last_key: Option<Vec<u8>> = None;
+        // Empty: none was visited yet. No row's key is empty.
+        let mut last_key = Vec::new();
         let partition = self.partition().await?;
         let visited = partition.read(|view| -> Result<Result<(), Error>, Stop> {
             if let Err(moved) = self.local.check_readable(partition.id()) {
@@ -117,11 +118,14 @@ impl ShardAccess {
             }
             let resume = last_key.clone();
             let whole = KeyRange::half_open(&range.start, &range.end);
-            let rest = resume.as_deref().map_or(whole, |key| whole.after(key, direction));
+            let rest = if resume.is_empty() { whole } else { whole.after(&resume, direction) };
             let mut cursor = view.cursor(rest, direction);
             while let Some((key, row)) = cursor.next()? {
                 match ItemRef::new(row.value) {
-                    Ok(item) if visit(item).is_continue() => last_key = Some(key.to_vec()),
+                    Ok(item) if visit(item).is_continue() => {
+                        last_key.clear();
+                        last_key.extend_from_slice(key);
+                    }
                     Ok(_) => break,
                     Err(reason) => return Ok(Err(reason.into())),
                 }

@@ -43,6 +43,16 @@ impl<'a> KeyRange<'a> {
         self.admits_from(key) && self.admits_to(key)
     }
 
+    /// Whether every key from `first` on and below `end` lies within both bounds; `None`: there is no end.
+    pub(crate) fn holds_between(&self, first: &[u8], end: Option<&[u8]>) -> bool {
+        let holds_end = match (self.to, end) {
+            (Bound::Unbounded, _) => true,
+            (Bound::Included(to) | Bound::Excluded(to), Some(end)) => end <= to,
+            (_, None) => false,
+        };
+        self.admits_from(first) && holds_end
+    }
+
     /// Whether no key can lie within both bounds.
     pub fn is_empty(&self) -> bool {
         match (self.from, self.to) {
@@ -84,6 +94,22 @@ mod tests {
         assert_eq!(inside, ["b", "c"]);
         assert!(!range.after(b"b", Direction::Forward).contains(b"b"));
         assert!(!range.after(b"c", Direction::Backward).contains(b"c"));
+    }
+
+    #[test]
+    fn a_range_holds_what_ends_with_it() {
+        let range = KeyRange::half_open(b"b", b"d");
+        for (first, end, holds) in [
+            (b"b", Some(&b"d"[..]), true),
+            (b"c", Some(b"cc"), true),
+            (b"a", Some(b"c"), false),
+            (b"c", Some(b"dd"), false),
+            (b"c", None, false),
+        ] {
+            assert_eq!(range.holds_between(first, end), holds, "from {first:?} to {end:?}");
+        }
+        assert!(!range.after(b"b", Direction::Forward).holds_between(b"b", Some(b"d")));
+        assert!(KeyRange::ALL.holds_between(b"", None));
     }
 
     #[test]

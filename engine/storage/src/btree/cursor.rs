@@ -25,8 +25,9 @@ pub(crate) struct TreeCursor<'a> {
     range: KeyRange<'a>,
     direction: Direction,
     position: Position,
-    /// The key under the cursor.
+    /// The key under the cursor. Begins with the prefix of the leaf that was entered last.
     key: Vec<u8>,
+    entered: Option<Entered>,
     row: Option<TreeRow<'a>>,
     leaves_passed: usize,
 }
@@ -38,10 +39,19 @@ enum Position {
     End,
 }
 
+/// What need not be looked at again for each row of a leaf.
+#[derive(Clone, Copy)]
+struct Entered {
+    leaf: BufferRef,
+    prefix_bytes: usize,
+    /// Every row of the leaf is in the range.
+    is_within: bool,
+}
+
 impl<'a> TreeCursor<'a> {
     pub(super) fn new(walk: Walk<'a>, range: KeyRange<'a>, direction: Direction) -> Self {
         let position = if range.is_empty() { Position::End } else { Position::Start };
-        Self { walk, range, direction, position, key: Vec::new(), row: None, leaves_passed: 0 }
+        Self { walk, range, direction, position, key: Vec::new(), entered: None, row: None, leaves_passed: 0 }
     }
 
     /// Moves to the next row; `false` when there is none left.
@@ -56,9 +66,10 @@ impl<'a> TreeCursor<'a> {
         };
         self.position = Position::End;
         let Some((leaf, slot)) = next else { return Ok(false) };
-        self.key.clear();
-        self.walk.view(leaf).copy_key(slot, &mut self.key);
-        if !self.range.contains(&self.key) {
+        let entered = self.enter(leaf);
+        self.key.truncate(entered.prefix_bytes);
+        self.key.extend_from_slice(self.walk.view(leaf).suffix(slot));
+        if !entered.is_within && !self.range.contains(&self.key) {
             return Ok(false);
         }
         self.row = Some(self.walk.row(leaf, slot)?);
@@ -81,6 +92,18 @@ impl<'a> TreeCursor<'a> {
     /// If the last call of [`TreeCursor::advance`] did not return `true`.
     pub(crate) fn row(&self) -> TreeRow<'a> {
         self.row.expect("the cursor stands on a row")
+    }
+
+    /// Readies the key for rows of `leaf`.
+    fn enter(&mut self, leaf: BufferRef) -> Entered {
+        if let Some(entered) = self.entered.filter(|entered| entered.leaf == leaf) {
+            return entered;
+        }
+        let view = self.walk.view(leaf);
+        self.key.clear();
+        self.key.extend_from_slice(view.prefix());
+        let is_within = self.range.holds_between(view.lower_fence(), view.upper_fence());
+        *self.entered.insert(Entered { leaf, prefix_bytes: self.key.len(), is_within })
     }
 
     fn first_forward(&mut self) -> Result<Option<(BufferRef, usize)>, Stop> {
