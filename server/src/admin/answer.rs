@@ -9,8 +9,8 @@ use serde::{Deserialize, Serialize, de::DeserializeOwned};
 
 use super::Admin;
 
-/// Blocks of a file that are read at once.
-const READ_BLOCKS_MAX: u32 = 4096;
+/// Blocks of a file that are read at once at the most: the shard's clients wait meanwhile.
+const READ_BLOCKS_MAX: u32 = 1024;
 
 /// An answer that is no refusal.
 pub(super) enum Answer {

@@ -47,6 +47,7 @@ def make_table(client):
             "KeySchema": [{"AttributeName": "turn", "KeyType": "HASH"}],
             "Projection": {"ProjectionType": "ALL"},
         }],
+        StreamSpecification={"StreamEnabled": True, "StreamViewType": "NEW_AND_OLD_IMAGES"},
         BillingMode="PAY_PER_REQUEST",
     )
 

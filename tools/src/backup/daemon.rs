@@ -15,6 +15,8 @@ use crate::failure::{Exit, Failure};
 /// A checkpoint of everything may come before the answer.
 const ANSWER_TIME: Duration = Duration::from_secs(600);
 const ANSWER_BYTES_MAX: u64 = 1 << 30;
+/// Blocks that are asked for at once: while a shard copies and sends more of them, its clients wait.
+const READ_BLOCKS: usize = 64;
 
 /// The admin listener of a daemon.
 pub(crate) struct AdminClient {
@@ -145,11 +147,13 @@ impl DaemonSnapshot {
         if path == "NODE" {
             return Ok(self.node.get(offset as usize..offset as usize + length).unwrap_or_default().to_vec());
         }
-        let block = offset / block_bytes;
-        let blocks = (offset % block_bytes + length as u64).div_ceil(block_bytes) as u32;
-        let bytes = self
-            .client
-            .post("snapshot/read", &Read { snapshot: &self.begun.snapshot, path, block, blocks })?;
+        let (first, end) = (offset / block_bytes, (offset + length as u64).div_ceil(block_bytes));
+        let mut bytes = Vec::with_capacity((end - first) as usize * BLOCK_SIZE_BYTES);
+        for block in (first..end).step_by(READ_BLOCKS) {
+            let blocks = (end - block).min(READ_BLOCKS as u64) as u32;
+            let read = Read { snapshot: &self.begun.snapshot, path, block, blocks };
+            bytes.extend(self.client.post("snapshot/read", &read)?);
+        }
         let start = (offset % block_bytes) as usize;
         match bytes.get(start..start + length) {
             Some(bytes) => Ok(bytes.to_vec()),

@@ -13,7 +13,7 @@ use crate::{
         store::Store,
         write::{self, BackupReport},
     },
-    failure::Failure,
+    failure::{Exit, Failure},
     words::bytes_in_words,
 };
 
@@ -26,8 +26,8 @@ pub(crate) fn run(from: &str, to: &str, base: Option<&str>, output: Output) -> R
         None => None,
     };
     let source = Source::open(from)?;
-    let report =
-        write::back_up(&source, &store, base.as_ref().map(|(manifest, location)| (manifest, *location)))?;
+    let base = base.as_ref().map(|(manifest, location)| (manifest, *location));
+    let report = threads_for(&source)?.install(|| write::back_up(&source, &store, base))?;
     output.print(&report, || {
         let BackupReport { backup_id, files, raw_bytes, stored_bytes, reused_bytes, .. } = &report;
         let kind = if report.is_incremental { "incremental" } else { "full" };
@@ -42,6 +42,18 @@ pub(crate) fn run(from: &str, to: &str, base: Option<&str>, output: Output) -> R
         )
     });
     Ok(ExitCode::SUCCESS)
+}
+
+/// Threads that compress and store: all cores, but of a running daemon's machine only one in four. The others are its
+/// clients'.
+fn threads_for(source: &Source) -> Result<rayon::ThreadPool, Failure> {
+    let cores = std::thread::available_parallelism().map_or(1, usize::from);
+    let threads = match source {
+        Source::Directory(_) => cores,
+        Source::Daemon(_) => (cores / 4).max(1),
+    };
+    let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build();
+    pool.map_err(|error| Failure::new(Exit::Unreadable, format!("threads cannot be started: {error}")))
 }
 
 #[derive(Serialize)]
