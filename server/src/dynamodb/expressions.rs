@@ -148,7 +148,8 @@ impl ExpressionParameters {
             names: self.names.is_some(),
             values: self.values.is_some(),
         };
-        parameters.check().map_err(|error| ApiError::validation(error.to_string()))
+        parameters.check().map_err(|error| ApiError::validation(error.to_string()))?;
+        self.legacy.check_conditional_operator()
     }
 
     /// One request of several parts may not have expressions in one and legacy parameters in another.

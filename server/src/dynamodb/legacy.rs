@@ -16,6 +16,7 @@ use super::constraint::{Constraints, Enumeration};
 use super::error_map::ApiError;
 use super::json::writer::Members;
 use super::json::{BodyError, Known, Place, Reader};
+use super::messages;
 
 const CONDITIONAL_OPERATOR: Enumeration<ConditionalOperator> =
     Enumeration(&[("OR", ConditionalOperator::Or), ("AND", ConditionalOperator::And)]);
@@ -130,6 +131,16 @@ impl LegacyParameters {
                 count,
                 1..=ATTRIBUTES_TO_GET_MAX,
             );
+        }
+    }
+
+    /// A ConditionalOperator stands between conditions: it needs two.
+    pub(crate) fn check_conditional_operator(&self) -> Result<(), ApiError> {
+        let condition_count = self.expected.len() + self.filter.len();
+        match (self.has("ConditionalOperator"), condition_count) {
+            (true, 0) => Err(ApiError::validation(messages::CONDITIONAL_OPERATOR_ALONE)),
+            (true, 1) => Err(ApiError::validation(messages::CONDITIONAL_OPERATOR_OF_ONE)),
+            _ => Ok(()),
         }
     }
 

@@ -133,6 +133,11 @@ pub(crate) const ALL_PROJECTED_WITHOUT_INDEX: &str = "One or more parameter valu
 pub(crate) const SPECIFIC_WITHOUT_PROJECTION: &str =
     "Must specify the AttributesToGet or ProjectionExpression when choosing to get SPECIFIC_ATTRIBUTES";
 
+pub(crate) const CONDITIONAL_OPERATOR_ALONE: &str =
+    "ConditionalOperator cannot be used without Filter or Expected";
+pub(crate) const CONDITIONAL_OPERATOR_OF_ONE: &str =
+    "ConditionalOperator can only be used when Filter or Expected has two or more elements";
+
 /// Put before the text of a fault in parameters.
 pub(crate) fn invalid_parameter(reason: impl fmt::Display) -> String {
     format!("{INVALID_PARAMETER}{reason}")

@@ -308,3 +308,38 @@ fn rules_come_before_the_table_and_keys_after_it() {
         assert_eq!(call(&server, operation, &body).message(), message, "{operation} {body}");
     }
 }
+
+#[test]
+fn a_conditional_operator_stands_between_two_conditions_or_more() {
+    let server = TestServer::start();
+    let alone = "ConditionalOperator cannot be used without Filter or Expected";
+    let of_one = "ConditionalOperator can only be used when Filter or Expected has two or more elements";
+    let condition = json!({"ComparisonOperator": "EQ", "AttributeValueList": [{"S": "x"}]});
+    let (one, two) = (json!({"a": condition}), json!({"a": condition, "b": condition}));
+    for (operation, member, conditions, told) in [
+        ("Scan", "ScanFilter", json!({}), alone),
+        ("Scan", "ScanFilter", one.clone(), of_one),
+        ("Scan", "ScanFilter", two.clone(), "Requested resource not found"),
+        // Before the key conditions are missed.
+        ("Query", "QueryFilter", json!({}), alone),
+        ("Query", "QueryFilter", one.clone(), of_one),
+        ("PutItem", "Expected", json!({}), alone),
+        ("PutItem", "Expected", one.clone(), of_one),
+        ("DeleteItem", "Expected", one.clone(), of_one),
+        ("UpdateItem", "AttributeUpdates", json!({"a": {"Value": {"S": "v"}}}), alone),
+        ("UpdateItem", "Expected", one, of_one),
+        ("UpdateItem", "Expected", two, "Requested resource not found"),
+    ] {
+        let mut body = json!({"TableName": "tab", "ConditionalOperator": "AND"});
+        body[member] = conditions;
+        match operation {
+            "PutItem" => body["Item"] = key("a"),
+            "UpdateItem" | "DeleteItem" => body["Key"] = key("a"),
+            _ => {}
+        }
+        assert_eq!(call(&server, operation, &body).message(), told, "{operation} {body}");
+    }
+    let mixed = json!({"TableName": "tab", "ConditionalOperator": "AND", "ProjectionExpression": "a"});
+    let told = call(&server, "Scan", &mixed).message();
+    assert!(told.ends_with("{ConditionalOperator} Expression parameters: {ProjectionExpression}"), "{told}");
+}
