@@ -34,7 +34,8 @@ pub(super) fn concerns(operation: &Operation) -> bool {
 /// All sockets of one shard, listening and connected.
 pub(super) struct Readiness {
     poller: Arc<PollerHandle>,
-    events: Events,
+    /// Kept for their memory; taken out while they are gone through.
+    events: Option<Events>,
     sockets: Table<Watched>,
     /// Operations that wait for readiness, and where.
     waiting: FxHashMap<SlotId, SlotId>,
@@ -69,7 +70,8 @@ impl WakeShard for PollerHandle {
 impl Readiness {
     pub(super) fn new() -> io::Result<Readiness> {
         let poller = Arc::new(PollerHandle(Poller::new()?));
-        Ok(Readiness { poller, events: Events::new(), sockets: Table::new(), waiting: FxHashMap::default() })
+        let events = Some(Events::new());
+        Ok(Readiness { poller, events, sockets: Table::new(), waiting: FxHashMap::default() })
     }
 
     pub(super) fn wake_handle(&self) -> Arc<dyn WakeShard> {
@@ -240,7 +242,7 @@ impl Readiness {
         if self.waiting.is_empty() && timeout == Some(Duration::ZERO) {
             return;
         }
-        let mut events = std::mem::take(&mut self.events);
+        let mut events = self.events.take().expect("a wait does not wait");
         match self.poller.0.wait(&mut events, timeout) {
             Ok(_) => {}
             Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
@@ -250,7 +252,7 @@ impl Readiness {
             self.advance(SlotId::from_u64(event.key as u64), ended);
         }
         events.clear();
-        self.events = events;
+        self.events = Some(events);
     }
 }
 
