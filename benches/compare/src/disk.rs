@@ -45,18 +45,26 @@ pub fn written_bytes() -> u64 {
     line.and_then(|count| count.parse().ok()).expect("the kernel counts bytes written")
 }
 
-/// 4 KiB written and synced at a time, in place, by one thread.
-pub fn raw_syncs(directory: &Path, plan: &Plan) -> Figure {
-    let path = directory.join("raw");
-    fs::write(&path, vec![1; SYNC_FILE_BYTES]).expect("the file is written");
-    File::open(&path).and_then(|file| file.sync_all()).expect("the file is synced");
-    let file = open(&path, OFlags::DIRECT | OFlags::DSYNC);
-    let block = Aligned::new(ALIGNMENT);
-    let write = |chance: &mut Chance| {
-        let at = chance.below((SYNC_FILE_BYTES / ALIGNMENT) as u64) * ALIGNMENT as u64;
-        file.write_all_at(block.bytes(), at).expect("the disk takes a block");
-    };
-    Figure::of(threads::clients(1, plan.duration, write), 1)
+/// A file for raw syncs, whole on the disk.
+pub struct SyncFile(File);
+
+impl SyncFile {
+    pub fn write(directory: &Path) -> Self {
+        let path = directory.join("raw");
+        fs::write(&path, vec![1; SYNC_FILE_BYTES]).expect("the file is written");
+        File::open(&path).and_then(|file| file.sync_all()).expect("the file is synced");
+        Self(open(&path, OFlags::DIRECT | OFlags::DSYNC))
+    }
+
+    /// 4 KiB written and synced at a time, in place, by one thread.
+    pub fn measure(&self, plan: &Plan) -> Figure {
+        let block = Aligned::new(ALIGNMENT);
+        let write = |chance: &mut Chance| {
+            let at = chance.below((SYNC_FILE_BYTES / ALIGNMENT) as u64) * ALIGNMENT as u64;
+            self.0.write_all_at(block.bytes(), at).expect("the disk takes a block");
+        };
+        Figure::of(threads::clients(1, plan.duration, write), 1)
+    }
 }
 
 /// Random reads of a mean leaf extent, past all caches, by as many threads as there are clients.

@@ -26,19 +26,18 @@ pub fn of_basalt(part: Part, directory: &Path, plan: &Plan) -> Vec<(String, Figu
             vec![named(BASALT_ON_SHARDS, figures), named(BASALT_BLOCKING, blocking)]
         }
         Part::Random => {
-            let raw = disk::raw_syncs(directory, plan);
+            let sync_file = disk::SyncFile::write(directory);
             let directory = directory.join("engine");
             std::fs::create_dir(&directory).expect("a directory can be made");
             let mut engine = basalt::create(&directory);
             let mut figures = basalt::load(&mut engine, plan);
+            // Before and after: the device has moods that last for seconds.
+            let mut raw = vec![(Row::DurablePuts, sync_file.measure(plan))];
             figures.extend(basalt::measure(&engine, plan));
+            raw.push((Row::DurablePuts, sync_file.measure(plan)));
             let blocking = threads::measure(engine.blocking(), plan);
             engine.close();
-            vec![
-                named(BASALT_ON_SHARDS, figures),
-                named(BASALT_BLOCKING, blocking),
-                named(RAW_SYNC, vec![(Row::DurablePuts, raw)]),
-            ]
+            vec![named(BASALT_ON_SHARDS, figures), named(BASALT_BLOCKING, blocking), named(RAW_SYNC, raw)]
         }
         Part::Disk => {
             let mut engine = basalt::create(directory);
