@@ -3,15 +3,18 @@
 //! Storage's own rungs know the order of entries and prove every state between them. Here clients see only answers, so
 //! each client works on items of its own and knows exactly what they must be, but for what it was doing when the
 //! process died: that is there or not, whole or not at all where the operation promises it (`ledger`). What others
-//! hold is read too, and must be one of the states that their owners know of.
+//! hold is read too, and must be one of the states that their owners know of. Each start also reads both indexes of
+//! every table, and its stream, which must tell how every item came to be what it is (`streams`).
 
 mod client;
 mod ledger;
 mod requests;
+mod streams;
 mod verify;
 
 use self::client::{Administrator, Client};
 use self::ledger::Ledger;
+use self::verify::Streams;
 use crate::lives::{Lives, Stop};
 use crate::oracle::Violation;
 use crate::round::{RoundOptions, SeedReport};
@@ -67,9 +70,11 @@ impl Run<'_> {
     /// Starts the engine until it is up and holds what it must.
     fn start(&mut self, disk: Disk) -> Result<(Simulation, Engine), Violation> {
         let Self { lives, ledger } = self;
+        let is_calendar_sound = lives.options.faults.is_empty();
+        let streams = if is_calendar_sound { Streams::AreChecked } else { Streams::AreLeftOut };
         lives.start(disk, |simulation| {
             let engine = open(simulation)?;
-            verify::after_start(simulation, &engine, ledger)?;
+            verify::after_start(simulation, &engine, ledger, streams)?;
             Ok(engine)
         })
     }
@@ -171,7 +176,8 @@ fn note(
     }
 }
 
-fn open(simulation: &mut Simulation) -> Result<Engine, Stop> {
+/// Opens the engine on all shards of a process.
+pub(crate) fn open(simulation: &mut Simulation) -> Result<Engine, Stop> {
     let (leader, remotes) = (simulation.handle(LEADER), simulation.remotes().to_vec());
     let options = small_options(remotes.len());
     let opening = async move { Engine::open_on(leader, remotes, Path::new(DIRECTORY), options).await };

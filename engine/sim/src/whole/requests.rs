@@ -9,6 +9,7 @@ use basalt_engine::model::{
 };
 use basalt_engine::{
     CreateTable, GlobalIndexDefinition, IndexProjection, IndexThroughput, LocalIndexDefinition, Query,
+    StreamViewType,
 };
 use std::collections::BTreeMap;
 
@@ -40,6 +41,7 @@ pub(crate) fn create_table(name: &str) -> CreateTable {
     CreateTable {
         local_indexes: vec![by_stamp],
         global_indexes: vec![by_group],
+        stream: Some(StreamViewType::NewAndOldImages),
         ..CreateTable::new(name, keys)
     }
 }

@@ -3,6 +3,7 @@
 use super::LEADER;
 use super::ledger::{Items, Ledger, told};
 use super::requests::{BY_GROUP, BY_STAMP, decoded, key_of};
+use super::streams;
 use crate::lives::Stop;
 use crate::oracle::Violation;
 use basalt_engine::model::Item;
@@ -15,14 +16,23 @@ use std::rc::Rc;
 /// Segments of a scan: each reads what no other does.
 const SEGMENTS: u32 = 3;
 
+/// Whether streams are held against their tables.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Streams {
+    AreChecked,
+    /// The calendar jumps, by days in the end: records are trimmed, iterators grow old at once.
+    AreLeftOut,
+}
+
 /// Reads every table and asks the ledger.
 pub(crate) fn after_start(
     simulation: &mut Simulation,
     engine: &Engine,
     ledger: &Rc<RefCell<Ledger>>,
+    streams: Streams,
 ) -> Result<(), Stop> {
     let reader = engine.clone();
-    let read = simulation.run_until(LEADER, async move { read_everything(&reader).await })?;
+    let read = simulation.run_until(LEADER, async move { read_everything(&reader, streams).await })?;
     let found = read.map_err(|reason| Stop::Refused(format!("after recovery: {reason}")))?;
     ledger.borrow_mut().recovered(found?)?;
     Ok(())
@@ -30,7 +40,7 @@ pub(crate) fn after_start(
 
 type Tables = BTreeMap<String, Items>;
 
-async fn read_everything(engine: &Engine) -> Result<Result<Tables, Violation>, Error> {
+async fn read_everything(engine: &Engine, streams: Streams) -> Result<Result<Tables, Violation>, Error> {
     let names = engine.list_tables(ListTables::default()).await?.table_names;
     let mut tables = Tables::new();
     for name in names {
@@ -47,6 +57,11 @@ async fn read_everything(engine: &Engine) -> Result<Result<Tables, Violation>, E
         }
         if let Some(violation) = check_indexes(engine, &name, &items).await? {
             return Ok(Err(violation));
+        }
+        if streams == Streams::AreChecked
+            && let Some(difference) = streams::difference(engine, &name, &items).await?
+        {
+            return Ok(Err(Violation::Failed(format!("{name}, its stream: {difference}"))));
         }
         tables.insert(name, items);
     }
