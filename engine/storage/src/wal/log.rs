@@ -14,6 +14,7 @@ use basalt_runtime::{Either, Handle, MonotonicTime, local::Event, race, sometime
 use super::{
     calibration::{self, SyncMethod},
     frame_queue::{FrameQueue, fits_a_frame},
+    frame_waits::FrameWaits,
     segment::{ChainEnd, StreamIdentity, UnusedFile, log_directory, stream_directory, whole_blocks},
     spares::{self, Spares},
     writer::{self, ActiveSegment},
@@ -150,7 +151,9 @@ pub(super) struct Log {
     pub(super) counters: Cell<WalCounters>,
     /// A record waits, or the log is to close, or segments can be released.
     pub(super) work: Event,
-    /// A frame has become durable.
+    /// Who waits for frames to become durable.
+    pub(super) frame_waits: FrameWaits,
+    /// The log has come further in any way.
     pub(super) progress: Event,
     /// There may be room.
     room: Event,
@@ -274,7 +277,9 @@ impl Wal {
 
     /// Waits until the ticket's frame is durable. A log that fails ends the process instead.
     pub async fn durable(&self, ticket: Ticket) -> Result<(), StorageError> {
-        self.log.progress.wait_until(|| self.durable_frame() >= ticket.frame).await;
+        while self.durable_frame() < ticket.frame {
+            self.log.frame_waits.join(ticket.frame).await;
+        }
         Ok(())
     }
 
@@ -437,6 +442,7 @@ impl Log {
             closing: Cell::new(Closing::Open),
             counters: Cell::default(),
             work: Event::new(),
+            frame_waits: FrameWaits::default(),
             progress: Event::new(),
             room: Event::new(),
         }

@@ -14,6 +14,7 @@
 
 mod calibration;
 mod frame_queue;
+mod frame_waits;
 mod hold;
 mod log;
 mod reader;

@@ -285,6 +285,7 @@ impl Log {
             active.has_unsynced_seal = false;
         }
         self.recycle();
+        self.frame_waits.call_through(self.durable_frame.get());
         self.announce_progress();
     }
 
