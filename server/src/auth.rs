@@ -34,10 +34,11 @@ pub(crate) fn check_shape<'a>(headers: &'a HeaderMap, query: Option<&str>) -> Re
 
 fn check_header(header: &str, headers: &HeaderMap) -> Result<(), ApiError> {
     let mut has_parameter = [false; HEADER_PARAMETERS.len()];
-    for part in header.split([',', ' ']).skip(1) {
-        let Some((key, value)) = part.trim().split_once('=') else { continue };
-        if let Some(place) = HEADER_PARAMETERS.iter().position(|name| *name == key) {
-            has_parameter[place] |= !value.is_empty();
+    // As bytes: this is read for every request.
+    for part in header.as_bytes().split(|byte| matches!(byte, b',' | b' ')).skip(1).map(<[u8]>::trim_ascii) {
+        for (name, has) in HEADER_PARAMETERS.iter().zip(&mut has_parameter) {
+            let value = part.strip_prefix(name.as_bytes()).and_then(|rest| rest.strip_prefix(b"="));
+            *has |= value.is_some_and(|value| !value.is_empty());
         }
     }
     let mut text = String::new();

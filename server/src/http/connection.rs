@@ -96,6 +96,9 @@ fn http_builder() -> http1::Builder {
     let mut builder = http1::Builder::new();
     // The time limits are the stream's.
     builder.header_read_timeout(None);
+    // Else hyper looks for the peer's end while a request is being answered, and takes a new buffer for it, since the
+    // request still holds the old one. Whoever has gone is found when the answer is sent.
+    builder.half_close(true);
     builder.max_header_size(PARSED_HEAD_BYTES_MAX).max_buf_size(READ_AHEAD_BYTES_MAX);
     builder
 }

@@ -5,8 +5,10 @@ use std::cell::Cell;
 use basalt_engine::runtime::Handle;
 use hyper::header::HeaderValue;
 
+/// Characters of 64 bits.
+const WORD_LENGTH: usize = 13;
 /// Length of an id.
-const REQUEST_ID_LENGTH: usize = 52;
+const REQUEST_ID_LENGTH: usize = 4 * WORD_LENGTH;
 /// The digits of base 32.
 const DIGITS: [u8; 32] = *b"0123456789ABCDEFGHIJKLMNOPQRSTUV";
 
@@ -32,24 +34,16 @@ impl RequestIds {
         RequestIds { state: Cell::new(handle.random_u64()) }
     }
 
-    /// The next id: 256 bits, five a character, the last one filled up with zeros.
+    /// The next id: 256 bits in four words, each in 13 characters of five bits, whose last one has four.
     pub(crate) fn next(&self) -> RequestId {
         let mut id = [0; REQUEST_ID_LENGTH];
-        let mut characters = id.iter_mut();
-        let mut put = |bits: u128| {
-            let place = characters.next().expect("52 characters hold 256 bits");
-            *place = DIGITS[(bits & 31) as usize];
-        };
-        let (mut bits, mut bit_count) = (0u128, 0u32);
-        for word in [self.next_word(), self.next_word(), self.next_word(), self.next_word()] {
-            bits = bits << 64 | u128::from(word);
-            bit_count += 64;
-            while bit_count >= 5 {
-                bit_count -= 5;
-                put(bits >> bit_count);
+        for characters in id.chunks_exact_mut(WORD_LENGTH) {
+            let mut bits = self.next_word();
+            for character in characters {
+                *character = DIGITS[(bits >> (u64::BITS - 5)) as usize];
+                bits <<= 5;
             }
         }
-        put(bits << (5 - bit_count));
         RequestId(id)
     }
 

@@ -65,7 +65,7 @@ impl Writer {
             Value::Bs(set) => writer.each(set.iter(), |writer, bytes| writer.base64(bytes)),
             Value::M(members) => writer.json_attributes(members),
             Value::L(elements) => writer.each(elements.iter(), Writer::json_value),
-            Value::Bool(truth) => writer.print(truth),
+            Value::Bool(truth) => writer.display(*truth),
             Value::Null => writer.raw("true"),
         }
     }
@@ -97,7 +97,7 @@ impl Writer {
                     elements.element().encoded_value(element.map_err(DamagedItem::new)?, level + 1)?;
                 }
             }
-            ValueRef::Bool(truth) => writer.print(truth),
+            ValueRef::Bool(truth) => writer.display(truth),
             ValueRef::Null => writer.raw("true"),
         }
         Ok(())
@@ -131,6 +131,8 @@ impl Writer {
 
     /// A string of text that needs no escapes.
     fn quoted(&mut self, text: impl Display) {
-        self.print(format_args!("\"{text}\""));
+        self.raw("\"");
+        self.print(text);
+        self.raw("\"");
     }
 }

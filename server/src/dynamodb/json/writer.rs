@@ -99,7 +99,7 @@ impl Writer {
     pub(crate) fn display(&mut self, value: impl Into<Scalar>) {
         match (self.syntax, value.into()) {
             (Syntax::Json, Scalar::Integer(number)) => self.print(number),
-            (Syntax::Json, Scalar::Boolean(truth)) => self.print(truth),
+            (Syntax::Json, Scalar::Boolean(truth)) => self.raw(if truth { "true" } else { "false" }),
             (Syntax::Native, Scalar::Integer(number)) => self.buffer.put_integer(number),
             (Syntax::Native, Scalar::Boolean(truth)) => self.buffer.put_boolean(truth),
         }

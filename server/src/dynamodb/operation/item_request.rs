@@ -3,6 +3,8 @@
 //! A request is understood in the steps in which DynamoDB tells its faults: [`ItemRequest::check`] for all that
 //! concerns members and values, then what the operation alone knows, then [`CheckedItemRequest::resolve`].
 
+use std::borrow::Cow;
+
 use basalt_engine::model::Item;
 use basalt_engine::model::expression::ExpressionKind;
 
@@ -83,8 +85,8 @@ impl ItemRequest {
 
     /// Holds the members to what the service model says of each. `place` is put before their paths.
     pub(super) fn constrain(&self, constraints: &mut Constraints, place: &str, shape: &ItemRequestShape) {
-        constraints.table(&format!("{place}tableName"), &self.table_name);
-        constraints.required(&format!("{place}{}", shape.subject.1), &self.subject);
+        constraints.table(&path(place, "tableName"), &self.table_name);
+        constraints.required(&path(place, shape.subject.1), &self.subject);
         self.expressions.constrain(constraints, place);
     }
 
@@ -101,6 +103,11 @@ impl ItemRequest {
             shape,
         })
     }
+}
+
+/// The path of a member at `place`, which for most requests is none.
+fn path<'a>(place: &str, member: &'a str) -> Cow<'a, str> {
+    if place.is_empty() { member.into() } else { format!("{place}{member}").into() }
 }
 
 impl CheckedItemRequest {
