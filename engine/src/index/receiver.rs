@@ -103,6 +103,8 @@ fn take<'a>(
     let known = share.changes.partition_point(|(entry_index, _)| *entry_index <= received);
     let (_known, new) = share.changes.split_at(known);
     if let Some((newest, _)) = new.last() {
+        // What is committed is delivered, also on a full device: outbox rows go, and deletes wait for it.
+        batch.mark_freeing();
         if !planted!(NoteReceivedApart) {
             put_changes(new, batch);
         }

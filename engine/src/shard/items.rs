@@ -123,6 +123,10 @@ impl LocalEngine {
         Ok(match admitted {
             Ok(WriteReport { capacity, item_collection }) => {
                 self.charge_write(&table, &capacity);
+                if new.is_none() {
+                    // Its stream record and what it posts put rows; a full device is emptied all the same.
+                    batch.mark_freeing();
+                }
                 let output = WriteOutput { attributes: decision.attributes, capacity, item_collection };
                 Ok((output, self.pack(partition, work.deliveries, batch)))
             }

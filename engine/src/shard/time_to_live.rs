@@ -224,6 +224,8 @@ impl LocalEngine {
         }
         let work = writer.finish();
         rows.iter().filter(|row| row.item.is_none()).for_each(|row| batch.delete(&row.key));
+        // Removals put stream records and outbox rows; a full device is emptied all the same.
+        batch.mark_freeing();
         let parcel = self.pack(partition, work.deliveries, batch);
         let last = rows.last().map(|row| row.key.clone());
         Ok(Ok((last.filter(|_| step == Step::Some), parcel)))

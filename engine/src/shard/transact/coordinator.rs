@@ -203,6 +203,8 @@ impl LocalEngine {
         reports: &[ActionReport],
     ) -> Result<Option<TokenPlace>, Error> {
         let written = ledger.write(|_view, batch| {
+            // Everything is prepared: what the decision removes is more than it adds.
+            batch.mark_freeing();
             if !planted!(SkipDecision) {
                 batch.put(&DecisionKey(transaction).encode(), DecisionRow.encode());
             }

@@ -133,6 +133,8 @@ impl LocalEngine {
             return Ok(());
         }
         let written = self.store().write_together(&partitions, |views, batches| {
+            // The transaction is decided: a full device does not hold it up.
+            batches.iter_mut().for_each(WriteBatch::mark_freeing);
             let mut works = Vec::with_capacity(partitions.len());
             for (place, keys) in keys.iter().enumerate() {
                 let partition = &partitions[place];

@@ -17,6 +17,8 @@ pub struct WriteBatch {
     changes: Vec<KeyChange>,
     /// Bytes of the changes as effects in the log.
     effects_bytes: usize,
+    /// The entry gives space back, or helps to, although it puts rows.
+    frees_space: bool,
 }
 
 impl WriteBatch {
@@ -47,6 +49,18 @@ impl WriteBatch {
     pub fn clear(&mut self) {
         self.changes.clear();
         self.effects_bytes = 0;
+        self.frees_space = false;
+    }
+
+    /// Says that the entry gives space back, or helps to, although it puts rows: it is logged on a full device, too, as
+    /// long as the log has room. A batch of deletes need not say so.
+    pub fn mark_freeing(&mut self) {
+        self.frees_space = true;
+    }
+
+    /// Whether the entry may be logged on a full device.
+    pub(crate) fn frees_space(&self) -> bool {
+        self.frees_space || self.changes.iter().all(|(_, value)| value.is_none())
     }
 
     /// Whether nothing was changed: such a write makes no entry.

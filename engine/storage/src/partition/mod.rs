@@ -120,6 +120,9 @@ impl Partition {
     ///
     /// `write` may run several times, each with an empty batch; only its last run counts. The result must not be
     /// shown to anybody before [`Commit::wait`] has returned: it may rest on entries that a crash takes back.
+    ///
+    /// On a full device a batch that puts rows is refused with [`StorageError::Full`] and leaves nothing behind; one of
+    /// deletes, or that is [marked](WriteBatch::mark_freeing), is logged as long as the log's open segment has room.
     pub async fn write<T>(
         &self,
         mut write: impl FnMut(&View<'_>, &mut WriteBatch) -> Result<T, Stop>,
@@ -127,10 +130,13 @@ impl Partition {
         let mut pins = Pins::default();
         let mut batch = WriteBatch::default();
         loop {
-            self.shard.admit_write(self.id()).await?;
+            let admission = self.shard.admit_write(self.id()).await?;
             self.begin(&mut batch);
             match self.evaluate(&mut write, &mut batch) {
-                Ok((value, read_through)) => return Ok((value, self.log(batch, read_through)?)),
+                Ok((value, read_through)) => {
+                    self.shard.check_admitted(admission, std::slice::from_ref(&batch))?;
+                    return Ok((value, self.log(batch, read_through)?));
+                }
                 Err(stop) => self.resume(stop, &mut pins).await?,
             }
         }

@@ -51,7 +51,7 @@ pub(crate) async fn write<T>(
     let mut pins = Pins::default();
     let mut batches: Vec<WriteBatch> = partitions.iter().map(|_| WriteBatch::default()).collect();
     loop {
-        shard.admit_write(first.id()).await?;
+        let admission = shard.admit_write(first.id()).await?;
         partitions.iter().zip(&mut batches).for_each(|(partition, batch)| partition.begin(batch));
         let evaluated =
             evaluate(partitions, |partition| partition.state.last_index(), &mut |views: &[View<'_>]| {
@@ -59,6 +59,7 @@ pub(crate) async fn write<T>(
             });
         match evaluated {
             Evaluated::Whole { value, read_through } => {
+                shard.check_admitted(admission, &batches)?;
                 return Ok((value, log(shard, partitions, batches, &read_through)?));
             }
             Evaluated::Stopped { stop, place } => resume(partitions, stop, place, &mut pins).await?,

@@ -178,6 +178,15 @@ impl ShardStore {
     }
 }
 
+/// What may be logged after an evaluation.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Admission {
+    /// Anything.
+    Anything,
+    /// Only what gives space back: the device is full.
+    WhatFreesSpace,
+}
+
 /// The state behind a [`ShardStore`] and its partitions.
 pub(crate) struct Shard {
     handle: Handle,
@@ -231,13 +240,14 @@ impl Shard {
         if self.sealed.get() { Err(StorageError::Closed) } else { self.wal() }
     }
 
-    /// Waits until a write to `partition` may be evaluated: there is room for its entry in the log and in memory.
+    /// Waits until a write to `partition` may be evaluated: there is room for its entry in the log and in memory, or the
+    /// device is full, which [`Shard::check_admitted`] judges when the entry is known.
     ///
     /// The catalog never waits, nor does a closing shard refuse it: a checkpoint that is to make room may have to
     /// write to it first. Its entries are few and small.
-    pub(crate) async fn admit_write(&self, partition: PartitionId) -> Result<(), StorageError> {
+    pub(crate) async fn admit_write(&self, partition: PartitionId) -> Result<Admission, StorageError> {
         if partition == CATALOG_PARTITION {
-            return self.open_log().map(|_open| ());
+            return self.open_log().map(|_open| Admission::Anything);
         }
         loop {
             if self.closing.get() {
@@ -247,7 +257,7 @@ impl Shard {
                 break;
             }
             if self.device_full.get() {
-                return Err(StorageError::Full { path: self.directory.clone() });
+                return Ok(Admission::WhatFreesSpace);
             }
             self.entries_applied.notified().await;
         }
@@ -256,9 +266,30 @@ impl Shard {
         }
         let room = self.open_log()?.room(u64::from(self.options.frame_soft_limit_bytes));
         match race(room, self.writes_refused.notified()).await {
-            Either::Left(result) => result,
+            Either::Left(Ok(())) => Ok(Admission::Anything),
+            Either::Left(Err(StorageError::Full { .. })) => Ok(Admission::WhatFreesSpace),
+            Either::Left(Err(error)) => Err(error),
             Either::Right(()) => Err(self.log_held_by.borrow().clone().unwrap_or(StorageError::Closed)),
         }
+    }
+
+    /// Whether what an evaluation has filled may be logged; an error leaves nothing behind.
+    ///
+    /// Writes are refused while the log's open segment still has room. That room is what a full device is emptied with.
+    pub(crate) fn check_admitted(
+        &self,
+        admission: Admission,
+        batches: &[WriteBatch],
+    ) -> Result<(), StorageError> {
+        let bytes: usize = batches.iter().map(WriteBatch::log_bytes).sum();
+        if admission == Admission::Anything || bytes == 0 {
+            return Ok(());
+        }
+        let frees_space = batches.iter().all(WriteBatch::frees_space);
+        if frees_space && self.open_log()?.has_room_without_growth(bytes) {
+            return Ok(());
+        }
+        Err(StorageError::Full { path: self.directory.clone() })
     }
 
     /// Appends entries to the open frame, all of them into the same one.

@@ -32,6 +32,9 @@ const SEGMENT_BYTES_MAX: u64 = 32 << 20;
 /// Frames that may wait for the disk, in soft limits: beyond, writers wait instead of filling memory.
 const WAITING_FRAMES_MAX: u64 = 4;
 
+/// Kept on a full device for the headers and padding of waiting frames, and for the log's own notes.
+const NOTES_BYTES: u64 = 64 << 10;
+
 /// What a log is opened with.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct WalOptions {
@@ -327,8 +330,8 @@ impl Wal {
 
     /// Waits until `bytes` more fit into the budget, and the frames that wait for the disk into their share of memory.
     ///
-    /// Nothing is reserved: the caller appends at once. What must get through in any case (deletes, decisions,
-    /// notes) is appended without asking.
+    /// Nothing is reserved: the caller appends at once. [`StorageError::Full`] when only what gives space back may still
+    /// be appended, as far as [`Wal::has_room_without_growth`] says. The log's own notes are appended without asking.
     pub async fn room(&self, bytes: u64) -> Result<(), StorageError> {
         let log = &self.log;
         loop {
@@ -348,6 +351,19 @@ impl Wal {
             sometimes!(fits_budget, "write waits for frames before it");
             log.room.notified().await;
         }
+    }
+
+    /// Whether an entry with effects of `bytes` fits, with everything that waits for the disk, into a segment that is
+    /// there already.
+    pub fn has_room_without_growth(&self, bytes: usize) -> bool {
+        let log = &self.log;
+        let waiting_bytes = log.queue.borrow().waiting_bytes();
+        let needed_bytes = NOTES_BYTES + waiting_bytes + record_bytes(bytes) as u64;
+        // Without an active segment a frame is on its way into the next one.
+        let active = log.active.borrow();
+        active.as_ref().is_some_and(|active| {
+            needed_bytes <= active.free_bytes() || needed_bytes <= log.spares.ready_bytes_max()
+        })
     }
 
     /// Writes what was appended, seals the log and ends its tasks. Nothing may be appended afterwards.

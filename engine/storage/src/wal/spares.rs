@@ -147,6 +147,11 @@ impl Spares {
         self.lacks_space.get() && self.awaited_bytes.get().is_some()
     }
 
+    /// Bytes of the largest ready file.
+    pub(super) fn ready_bytes_max(&self) -> u64 {
+        self.ready.borrow().iter().map(|file| file.size_bytes).max().unwrap_or(0)
+    }
+
     /// Lets the preparing task look whether the log is closed.
     pub(super) fn wake(&self) {
         self.wanted.notify_all();

@@ -330,7 +330,7 @@ impl Log {
 }
 
 impl ActiveSegment {
-    fn free_bytes(&self) -> u64 {
+    pub(super) fn free_bytes(&self) -> u64 {
         self.size_bytes - self.offset
     }
 }

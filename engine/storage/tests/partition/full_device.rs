@@ -1,41 +1,119 @@
-//! A device without space: writes are refused, nothing hangs, and what was acknowledged is there when space is.
+//! A device without space: puts are refused, nothing hangs, deletes go on, and what was acknowledged is there when space
+//! is, with a start and without one.
 
-use std::{cell::RefCell, rc::Rc};
+use std::{ops::Range, time::Duration};
 
-use basalt_runtime::sim::Disk;
-use basalt_storage::{StorageError, StoreOptions};
+use basalt_runtime::{Handle, sim::Disk};
+use basalt_storage::{Partition, ShardStore, StorageError, StoreOptions};
 
-use crate::harness::{self, Process, TABLE};
+use crate::harness::{self, Materialised, Process, TABLE};
 
 const CAPACITY_BYTES: u64 = 6 << 20;
+const VALUE_BYTES: usize = 60_000;
+/// Rows that are deleted while the device is full.
+const DELETED: Range<u32> = 0..10;
+/// Time for checkpoints and for preparing log.
+const A_WHILE: Duration = Duration::from_secs(5);
+
+fn table(store: &ShardStore) -> Partition {
+    store.partition(TABLE).expect("the table's partition is open")
+}
+
+fn value(number: u32) -> Vec<u8> {
+    vec![number as u8; VALUE_BYTES]
+}
+
+/// Whether the row was written; not, because the device is full.
+async fn try_put(partition: &Partition, number: u32) -> bool {
+    let written = partition.write(|_, batch| {
+        batch.put(&number.to_be_bytes(), value(number));
+        Ok(())
+    });
+    match written.await {
+        Ok(((), commit)) => {
+            commit.wait().await.expect("what was admitted becomes durable");
+            true
+        }
+        Err(StorageError::Full { .. }) => false,
+        Err(other) => panic!("{other}"),
+    }
+}
+
+/// Puts rows until the device takes no more, although it had time to write its checkpoints; how many there are.
+async fn fill(handle: &Handle, partition: &Partition) -> u32 {
+    let mut number = 0;
+    loop {
+        if !try_put(partition, number).await {
+            handle.sleep(A_WHILE).await;
+            if !try_put(partition, number).await {
+                return number;
+            }
+        }
+        number += 1;
+    }
+}
+
+/// Fills the device and deletes rows on it; how many rows were put.
+async fn fill_and_delete(handle: &Handle, partition: &Partition) -> u32 {
+    let written = fill(handle, partition).await;
+    assert!(written > 2 * DELETED.end, "{written}");
+    expect_rows(partition, 0..written).await;
+    for number in DELETED {
+        harness::delete(partition, &number.to_be_bytes()).await;
+    }
+    expect_deleted(partition, written).await;
+    written
+}
+
+async fn expect_rows(partition: &Partition, numbers: Range<u32>) {
+    for number in numbers {
+        let found = harness::get(partition, &number.to_be_bytes()).await;
+        assert!(found == Some(value(number)), "row {number}");
+    }
+}
+
+async fn expect_deleted(partition: &Partition, written: u32) {
+    for number in DELETED {
+        assert_eq!(harness::get(partition, &number.to_be_bytes()).await, None, "row {number}");
+    }
+    expect_rows(partition, DELETED.end..written).await;
+}
+
+/// A process on a device that is full soon.
+fn start(seed: u64) -> Process {
+    let mut disk = Disk::new();
+    disk.set_capacity_bytes(Some(CAPACITY_BYTES));
+    Process::start(seed, disk)
+}
+
+/// Fills the device, deletes rows on it, and kills the process; how many rows were put.
+fn filled(seed: u64) -> (Disk, Vec<Materialised>, u32) {
+    let mut process = start(seed);
+    let handle = process.handle();
+    let written = process.run(async move |store| fill_and_delete(&handle, &table(&store)).await);
+    let materialised = process.materialised();
+    (process.kill(), materialised, written)
+}
+
+#[test]
+fn rows_are_deleted_on_a_full_device_and_puts_go_on_without_a_start_when_space_is_back() {
+    let mut process = start(30);
+    let handle = process.handle();
+    let written = process.run(async move |store| fill_and_delete(&handle, &table(&store)).await);
+    process.set_capacity_bytes(None);
+    let handle = process.handle();
+    process.run(async move |store| {
+        let partition = table(&store);
+        handle.sleep(A_WHILE).await;
+        assert!(try_put(&partition, written).await, "there is space");
+        expect_deleted(&partition, written + 1).await;
+        partition.check().await.expect("the tree is sound");
+    });
+}
 
 #[test]
 fn a_start_on_a_full_device_ends_and_a_start_with_space_finds_everything() {
-    let mut disk = Disk::new();
-    disk.set_capacity_bytes(Some(CAPACITY_BYTES));
-    let mut process = Process::start(40, disk);
-    let acknowledged = Rc::new(RefCell::new(0_u32));
-    let told = Rc::clone(&acknowledged);
-    process.run(async move |store| {
-        let partition = store.partition(TABLE).expect("the table's partition is open");
-        loop {
-            let number = *told.borrow();
-            let written = partition
-                .write(|_, batch| {
-                    batch.put(&number.to_be_bytes(), vec![number as u8; 60_000]);
-                    Ok(())
-                })
-                .await;
-            match written {
-                Ok(((), commit)) => commit.wait().await.expect("what was admitted becomes durable"),
-                Err(StorageError::Full { .. }) => return,
-                Err(other) => panic!("{other}"),
-            }
-            *told.borrow_mut() = number + 1;
-        }
-    });
-    let materialised = process.materialised();
-    let mut disk = process.kill();
+    let (mut disk, materialised, written) = filled(40);
     // Whether a segment was left for the next start is chance; that the start ends is not.
     for seed in 41..44 {
         match Process::try_start(seed, disk.clone(), StoreOptions::default(), &materialised) {
@@ -44,14 +122,9 @@ fn a_start_on_a_full_device_ends_and_a_start_with_space_finds_everything() {
         }
     }
     disk.set_capacity_bytes(None);
-    let written = *acknowledged.borrow();
-    assert!(written > 10, "{written}");
     Process::start_with(44, disk, StoreOptions::default(), &materialised).run(async move |store| {
-        let partition = store.partition(TABLE).expect("the table's partition is open");
-        for number in 0..written {
-            let found = harness::get(&partition, &number.to_be_bytes()).await;
-            assert_eq!(found, Some(vec![number as u8; 60_000]), "{number}");
-        }
+        let partition = table(&store);
+        expect_deleted(&partition, written).await;
         harness::put(&partition, b"after", b"value").await;
     });
 }

@@ -85,10 +85,15 @@ impl Process {
         self.simulation.handle(SHARD)
     }
 
-    /// Runs a test's steps to their end.
-    pub(crate) fn run(&mut self, steps: impl AsyncFnOnce(ShardStore) + 'static) {
+    /// Runs a test's steps to their end; what they return.
+    pub(crate) fn run<T: 'static>(&mut self, steps: impl AsyncFnOnce(ShardStore) -> T + 'static) -> T {
         let store = self.store.clone();
-        self.simulation.run_until(SHARD, async move { steps(store).await }).expect("the run comes to an end");
+        self.simulation.run_until(SHARD, async move { steps(store).await }).expect("the run comes to an end")
+    }
+
+    /// Makes the device larger or smaller.
+    pub(crate) fn set_capacity_bytes(&mut self, capacity_bytes: Option<u64>) {
+        self.simulation.disk_mut().set_capacity_bytes(capacity_bytes);
     }
 
     pub(crate) fn run_for(&mut self, duration: Duration) {
