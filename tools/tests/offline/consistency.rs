@@ -62,7 +62,7 @@ fn put(engine: &BlockingEngine, number: u32, life: u32) {
     item.insert("more".to_owned(), Value::S("more".to_owned()));
     item.insert("expires".to_owned(), Value::N(Number::parse(FAR_AWAY).unwrap()));
     // Some items have no entries.
-    if (number + life) % 4 > 0 {
+    if !(number + life).is_multiple_of(4) {
         item.insert("color".to_owned(), Value::S(["red", "blue"][((number + life) % 2) as usize].to_owned()));
     }
     engine.put_item(PutItem::new("orders", Item::from(item))).unwrap();

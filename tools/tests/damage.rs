@@ -1,0 +1,154 @@
+//! `basaltctl verify` against golden directories that are damaged in one place: it finds the damage, or what was damaged
+//! is used by nothing, and the engine answers as before.
+//!
+//! `BASALT_DAMAGES=100000 BASALT_DAMAGE_SEED=7 cargo test --release -p basalt-tools --test damage` is a campaign.
+#![expect(clippy::unwrap_used, reason = "a test")]
+
+use std::{
+    collections::BTreeMap,
+    env, fs,
+    path::{Path, PathBuf},
+    process::Command,
+};
+
+use basalt_engine::{Engine, EngineOptions, ListTables, Scan};
+
+const GOLDEN: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../format-spec/golden/v1/directories");
+const BLOCK_BYTES: usize = 4096;
+const DAMAGES: u64 = 150;
+/// Exit codes of `verify`.
+const SOUND: i32 = 0;
+const DAMAGED: i32 = 1;
+
+/// The items of each table, in one order.
+type Items = BTreeMap<String, Vec<String>>;
+
+/// A golden directory, copied where it can be damaged.
+struct Copied {
+    folder: tempfile::TempDir,
+    files: Vec<(PathBuf, Vec<u8>)>,
+}
+
+impl Copied {
+    fn of(name: &str) -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let mut files = Vec::new();
+        copy(&Path::new(GOLDEN).join(name).join("data"), &folder.path().join("data"), &mut files);
+        files.retain(|(_, bytes)| !bytes.is_empty());
+        files.sort();
+        Self { folder, files }
+    }
+
+    fn data(&self) -> PathBuf {
+        self.folder.path().join("data")
+    }
+
+    /// What the engine answers; asked of a copy, since a start writes.
+    fn items(&self) -> Items {
+        let folder = tempfile::tempdir().unwrap();
+        let data = folder.path().join("data");
+        copy(&self.data(), &data, &mut Vec::new());
+        let options = EngineOptions { shard_count: Some(1), pin_shards: false, ..EngineOptions::default() };
+        let engine = Engine::open(&data, options).unwrap().blocking();
+        let names = engine.list_tables(ListTables::default()).unwrap().table_names;
+        let scanned = names.into_iter().map(|name| {
+            let page = engine.scan(Scan::new(&name)).unwrap();
+            assert!(page.last_evaluated_key.is_none(), "golden tables are small");
+            let items = page.items.iter().map(|item| format!("{:?}", item.as_item().to_item().unwrap()));
+            (name, items.collect())
+        });
+        let items = scanned.collect();
+        engine.close().unwrap();
+        items
+    }
+
+    /// Does one thing to one file, as the number says, and tells what.
+    fn damage(&self, number: u64) -> (&(PathBuf, Vec<u8>), String) {
+        let mut chance = Chance(number.wrapping_mul(0x9E37_79B9_7F4A_7C15) | 1);
+        let file = &self.files[chance.below(self.files.len())];
+        let (path, bytes) = file;
+        let used = bytes.iter().rposition(|byte| *byte != 0).map_or(bytes.len(), |last| last + 1);
+        let mut damaged = bytes.clone();
+        let what = match chance.below(10) {
+            0 => {
+                damaged.truncate(chance.below(bytes.len()));
+                format!("cut off behind byte {}", damaged.len())
+            }
+            1 => {
+                let second = 1 + chance.below(used.div_ceil(BLOCK_BYTES).min(bytes.len() / BLOCK_BYTES - 1));
+                let first = chance.below(second);
+                let (front, back) = damaged.split_at_mut(second * BLOCK_BYTES);
+                front[first * BLOCK_BYTES..][..BLOCK_BYTES].swap_with_slice(&mut back[..BLOCK_BYTES]);
+                format!("blocks {first} and {second} swapped")
+            }
+            _ => {
+                let (at, bit) = (chance.below(used), chance.below(8));
+                damaged[at] ^= 1 << bit;
+                format!("bit {bit} of byte {at} flipped")
+            }
+        };
+        fs::write(path, damaged).unwrap();
+        (file, what)
+    }
+}
+
+fn copy(from: &Path, to: &Path, files: &mut Vec<(PathBuf, Vec<u8>)>) {
+    fs::create_dir_all(to).unwrap();
+    for entry in fs::read_dir(from).unwrap() {
+        let entry = entry.unwrap();
+        let (from, to) = (entry.path(), to.join(entry.file_name()));
+        if entry.file_type().unwrap().is_dir() {
+            copy(&from, &to, files);
+        } else {
+            let bytes = fs::read(&from).unwrap();
+            fs::write(&to, &bytes).unwrap();
+            files.push((to, bytes));
+        }
+    }
+}
+
+/// Numbers that follow from a seed (xorshift64).
+struct Chance(u64);
+
+impl Chance {
+    fn below(&mut self, end: usize) -> usize {
+        self.0 ^= self.0 << 13;
+        self.0 ^= self.0 >> 7;
+        self.0 ^= self.0 << 17;
+        (self.0 % end as u64) as usize
+    }
+}
+
+fn verify(directory: &Path) -> Option<i32> {
+    let output = Command::new(env!("CARGO_BIN_EXE_basaltctl")).arg("verify").arg(directory).output().unwrap();
+    output.status.code()
+}
+
+fn number_from(name: &str, otherwise: u64) -> u64 {
+    env::var(name).map_or(otherwise, |text| text.parse().unwrap())
+}
+
+#[test]
+fn verify_finds_every_damage_that_matters() {
+    let (seed, count) = (number_from("BASALT_DAMAGE_SEED", 1), number_from("BASALT_DAMAGES", DAMAGES));
+    println!("BASALT_DAMAGE_SEED={seed}");
+    // A killed log's last frame cannot be told from a write that was torn: only what was stopped has one answer.
+    let copied = Copied::of("stopped");
+    assert_eq!(verify(&copied.data()), Some(SOUND));
+    let items = copied.items();
+    assert!(items.values().any(|items| items.len() > 5), "the golden directory has items");
+
+    let mut found = 0;
+    for number in seed * 1_000_000..seed * 1_000_000 + count {
+        let ((path, bytes), what) = copied.damage(number);
+        let place = format!("{}: {what}", path.display());
+        match verify(&copied.data()) {
+            // Codes above that are refusals: there is nothing to verify, or it is another version's.
+            Some(code) if code >= DAMAGED => found += 1,
+            Some(SOUND) => assert_eq!(copied.items(), items, "verify found nothing: {place}"),
+            code => panic!("verify ended with {code:?}: {place}"),
+        }
+        fs::write(path, bytes).unwrap();
+    }
+    assert!(found * 2 > count, "most damage is where something is: {found} of {count} found");
+}
