@@ -219,6 +219,7 @@ impl StreamReader<'_> {
         let mut last = None;
         for (place, segment) in chain.iter().enumerate() {
             let walk = self.walk(segment);
+            self.check_length(segment);
             if let Some(next) = chain.get(place + 1) {
                 self.check_joint(segment, &walk, &next.header);
             }
@@ -239,6 +240,7 @@ impl StreamReader<'_> {
             self.drop_unneeded(&chain, needed);
         }
         for segment in begun {
+            self.check_length(segment);
             self.check_nothing_behind(
                 &segment.path,
                 &segment.map,
@@ -372,6 +374,16 @@ impl StreamReader<'_> {
                 next.predecessor.end_lsn, walk.stop
             );
             self.report(&segment.path, walk.end_offset, problem);
+        }
+    }
+
+    /// A segment has its whole length before it is used: what was cut off may have been acknowledged.
+    fn check_length(&mut self, segment: &Segment) {
+        let missing_bytes = segment.header.size_bytes.saturating_sub(segment.map.len() as u64);
+        if missing_bytes > 0 {
+            let problem =
+                format!("the file of segment {} has lost {missing_bytes} bytes", segment.header.sequence);
+            self.report(&segment.path, segment.map.len(), problem);
         }
     }
 
