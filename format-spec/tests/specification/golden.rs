@@ -37,6 +37,10 @@ fn every_golden_file_has_a_sample() {
     assert_eq!(names.len(), registry::samples().len(), "two samples have one name");
     for entry in fs::read_dir(golden_directory()).expect("golden/v1 is there") {
         let path = entry.unwrap().path();
+        // Whole directories are held by the server's tests and the simulation.
+        if path.is_dir() {
+            continue;
+        }
         let stem = path.file_stem().and_then(|stem| stem.to_str()).expect("golden files have ASCII names");
         assert!(names.contains(stem), "{} belongs to no sample", path.display());
     }
