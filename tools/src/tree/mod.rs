@@ -1,6 +1,6 @@
 //! One partition's file, read from its newest superblock through `basalt-format` alone.
 //!
-//! [`check`] proves what the format promises; [`each_row`] and [`find_row`] read past what is damaged.
+//! [`check()`] proves what the format promises; [`each_row`] and [`find_row`] read past what is damaged.
 
 mod check;
 mod rows;
