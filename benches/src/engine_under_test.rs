@@ -98,9 +98,7 @@ impl EngineUnderTest {
         F: Future<Output = T> + 'static,
     {
         let shard = self.ordered_shard();
-        let answers: Vec<_> =
-            (0..clients).map(|client| self.start_client(shard, client, work.clone())).collect();
-        answers.into_iter().map(|answer| answer.recv_blocking().expect("a client comes to its end")).collect()
+        self.run_on(std::iter::repeat_n(shard, clients), work)
     }
 
     /// The engine for threads that wait.
@@ -124,9 +122,7 @@ impl EngineUnderTest {
         F: Future<Output = T> + 'static,
     {
         let shards = self.engine.engine().remotes().len();
-        let answers: Vec<_> =
-            (0..clients).map(|client| self.start_client(client % shards, client, work.clone())).collect();
-        answers.into_iter().map(|answer| answer.recv_blocking().expect("a client comes to its end")).collect()
+        self.run_on((0..clients).map(|client| client % shards), work)
     }
 
     /// Ends the engine.
@@ -135,6 +131,23 @@ impl EngineUnderTest {
     /// If it does not end in order.
     pub fn close(self) {
         self.engine.close().expect("the engine closes");
+    }
+
+    /// Runs `work` for a client on each of `shards`, and waits for all of them.
+    fn run_on<T, F>(
+        &self,
+        shards: impl Iterator<Item = usize>,
+        work: impl Fn(LocalEngine, usize) -> F + Clone + Send + 'static,
+    ) -> Vec<T>
+    where
+        T: Send + 'static,
+        F: Future<Output = T> + 'static,
+    {
+        let answers: Vec<_> = shards
+            .enumerate()
+            .map(|(client, shard)| self.start_client(shard, client, work.clone()))
+            .collect();
+        answers.into_iter().map(|answer| answer.recv_blocking().expect("a client comes to its end")).collect()
     }
 
     fn start_client<T, F>(

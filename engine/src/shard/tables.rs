@@ -217,14 +217,7 @@ impl LocalEngine {
 
     /// Gives up the outboxes of partitions that stay for their stream records alone.
     async fn close_outboxes_everywhere(&self, partitions: Arc<[PartitionId]>) -> Result<(), Error> {
-        let closing = self.on_every_shard(move |shard| {
-            let partitions = Arc::clone(&partitions);
-            async move {
-                partitions.iter().for_each(|id| shard.close_outbox(*id));
-                Ok(())
-            }
-        });
-        closing.await.map(|_every_shard| ())
+        self.with_each_everywhere(partitions, LocalEngine::close_outbox).await
     }
 
     /// An existing table that no other request is changing.
@@ -270,14 +263,23 @@ impl LocalEngine {
 
     /// Lets go of partitions that the catalog has forgotten, on whatever shard they are.
     pub(crate) async fn drop_everywhere(&self, partitions: Arc<[PartitionId]>) -> Result<(), Error> {
-        let dropping = self.on_every_shard(move |shard| {
+        self.with_each_everywhere(partitions, LocalEngine::drop_partition).await
+    }
+
+    /// Does something with each partition on every shard: the one that has it knows what.
+    async fn with_each_everywhere(
+        &self,
+        partitions: Arc<[PartitionId]>,
+        work: fn(&LocalEngine, PartitionId),
+    ) -> Result<(), Error> {
+        let working = self.on_every_shard(move |shard| {
             let partitions = Arc::clone(&partitions);
             async move {
-                partitions.iter().for_each(|id| shard.drop_partition(*id));
+                partitions.iter().for_each(|id| work(&shard, *id));
                 Ok(())
             }
         });
-        dropping.await.map(|_every_shard| ())
+        working.await.map(|_every_shard| ())
     }
 
     /// Lets go of a partition if it is this shard's. The file goes in the background: after a crash, recovery removes

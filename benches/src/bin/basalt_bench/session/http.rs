@@ -11,7 +11,7 @@ use memchr::memmem;
 use serde_json::{Map, Value, json};
 
 use super::{
-    Database, Failure, Found, Range, Session,
+    Database, Failure, Found, Range, Session, create_table_request,
     signature::{Credentials, Signer},
 };
 use crate::{
@@ -74,18 +74,7 @@ impl HttpDatabase {
 impl Database for HttpDatabase {
     fn create_table(&self, layout: Layout) -> Result<(), Failure> {
         let mut session = self.connect()?;
-        let keys: &[(&str, &str)] = match layout {
-            Layout::Flat => &[(PARTITION_KEY, "HASH")],
-            Layout::Grouped => &[(PARTITION_KEY, "HASH"), (SORT_KEY, "RANGE")],
-        };
-        let body = json!({
-            "TableName": self.table,
-            "KeySchema": keys.iter().map(|(name, role)| json!({"AttributeName": name, "KeyType": role})).collect::<Vec<_>>(),
-            "AttributeDefinitions":
-                keys.iter().map(|(name, _)| json!({"AttributeName": name, "AttributeType": "S"})).collect::<Vec<_>>(),
-            "BillingMode": "PAY_PER_REQUEST",
-        });
-        match session.call("CreateTable", &body) {
+        match session.call("CreateTable", &create_table_request(&self.table, layout)) {
             Ok(_made) => {}
             Err(Failure::Lost(reason)) if reason.contains("ResourceInUseException") => {}
             Err(failure) => return Err(failure),

@@ -8,6 +8,8 @@ mod signature;
 
 use std::fmt;
 
+use serde_json::json;
+
 pub(crate) use self::{
     embedded::EmbeddedDatabase,
     http::{Endpoint, HttpDatabase},
@@ -16,8 +18,8 @@ pub(crate) use self::{
     signature::Credentials,
 };
 use crate::{
-    record::{Place, Records},
-    workload::Step,
+    record::{PARTITION_KEY, Place, Records, SORT_KEY},
+    workload::{Layout, Step},
 };
 
 /// Why a request was not done.
@@ -56,7 +58,7 @@ pub(crate) struct Range {
 /// A database that can be measured.
 pub(crate) trait Database: Sync {
     /// Makes the table if it is not there.
-    fn create_table(&self, layout: crate::workload::Layout) -> Result<(), Failure>;
+    fn create_table(&self, layout: Layout) -> Result<(), Failure>;
 
     /// A way to it for one client.
     fn session(&self) -> Result<Box<dyn Session>, Failure>;
@@ -73,6 +75,22 @@ pub(crate) trait Session: Send {
     fn add(&mut self, place: &Place, amount: i64) -> Result<(), Failure>;
     fn range(&mut self, range: &Range) -> Result<Found, Failure>;
     fn transfer(&mut self, from: &Place, to: &Place, amount: i64) -> Result<(), Failure>;
+}
+
+/// The body of CreateTable.
+fn create_table_request(table: &str, layout: Layout) -> serde_json::Value {
+    let keys: &[(&str, &str)] = match layout {
+        Layout::Flat => &[(PARTITION_KEY, "HASH")],
+        Layout::Grouped => &[(PARTITION_KEY, "HASH"), (SORT_KEY, "RANGE")],
+    };
+    let schema = keys.iter().map(|(name, role)| json!({"AttributeName": name, "KeyType": role}));
+    let definitions = keys.iter().map(|(name, _)| json!({"AttributeName": name, "AttributeType": "S"}));
+    json!({
+        "TableName": table,
+        "KeySchema": schema.collect::<Vec<_>>(),
+        "AttributeDefinitions": definitions.collect::<Vec<_>>(),
+        "BillingMode": "PAY_PER_REQUEST",
+    })
 }
 
 /// Does one operation of a workload; how many records it read, if it reads.

@@ -7,7 +7,7 @@ use basalt_client::{
     model::{Item, Number, Value},
 };
 
-use super::{Database, Failure, Found, Range, Session};
+use super::{Database, Failure, Found, Range, Session, create_table_request};
 use crate::{
     record::{AMOUNT, PARTITION_KEY, Place, SORT_KEY},
     workload::Layout,
@@ -30,22 +30,9 @@ impl NativeDatabase {
 
 impl Database for NativeDatabase {
     fn create_table(&self, layout: Layout) -> Result<(), Failure> {
-        let keys: &[(&str, &str)] = match layout {
-            Layout::Flat => &[(PARTITION_KEY, "HASH")],
-            Layout::Grouped => &[(PARTITION_KEY, "HASH"), (SORT_KEY, "RANGE")],
-        };
-        let each = |member: &str, of: fn(&(&str, &str)) -> String| -> serde_json::Value {
-            let named = |key: &(&str, &str)| serde_json::json!({"AttributeName": key.0, member: of(key)});
-            keys.iter().map(named).collect()
-        };
-        let body = serde_json::json!({
-            "TableName": self.table,
-            "KeySchema": each("KeyType", |key| key.1.to_owned()),
-            "AttributeDefinitions": each("AttributeType", |_key| "S".to_owned()),
-            "BillingMode": "PAY_PER_REQUEST",
-        });
+        let body = create_table_request(&self.table, layout).to_string();
         // A table of this server takes reads and writes when its creation is answered.
-        match self.connect()?.client.call_json("DynamoDB_20120810.CreateTable", &body.to_string()) {
+        match self.connect()?.client.call_json("DynamoDB_20120810.CreateTable", &body) {
             Err(error) if error.exception() != Some("ResourceInUseException") => Err(error.into()),
             _ => Ok(()),
         }
@@ -89,10 +76,7 @@ impl Session for NativeSession {
     }
 
     fn add(&mut self, place: &Place, amount: i64) -> Result<(), Failure> {
-        let update = Request::update_item(&self.table, &key(place), "ADD #a :d")
-            .names(&[("#a", AMOUNT)])
-            .values([(":d", Value::N(Number::from(amount)))]);
-        self.client.call(update)?;
+        self.client.call(addition(&self.table, place, amount))?;
         Ok(())
     }
 
@@ -114,10 +98,8 @@ impl Session for NativeSession {
 
     fn transfer(&mut self, from: &Place, to: &Place, amount: i64) -> Result<(), Failure> {
         let update = |place: &Place, amount: i64| {
-            let request = Request::update_item(&self.table, &key(place), "ADD #a :d")
-                .names(&[("#a", AMOUNT)])
-                .values([(":d", Value::N(Number::from(amount)))]);
-            basalt_client::Node::Object(vec![("Update".to_owned(), request.into_node())])
+            let addition = addition(&self.table, place, amount);
+            basalt_client::Node::Object(vec![("Update".to_owned(), addition.into_node())])
         };
         let actions = vec![update(from, -amount), update(to, amount)];
         let request = Request::new(Operation::TransactWriteItems);
@@ -138,6 +120,12 @@ impl From<Error> for Failure {
             _ => Failure::Lost(error.to_string()),
         }
     }
+}
+
+fn addition(table: &str, place: &Place, amount: i64) -> Request {
+    Request::update_item(table, &key(place), "ADD #a :d")
+        .names(&[("#a", AMOUNT)])
+        .values([(":d", Value::N(Number::from(amount)))])
 }
 
 fn key(place: &Place) -> Item {
