@@ -16,6 +16,7 @@ mod page;
 mod partition;
 mod range;
 mod recovery;
+mod reserve;
 mod store;
 mod view;
 mod wal;

@@ -24,14 +24,15 @@ def free_port():
 class Daemon:
     """One data directory and, while it runs, the daemon that serves it."""
 
-    def __init__(self, directory, *arguments, tls=None):
-        """`tls` is the certificate and the key with which it speaks HTTPS."""
+    def __init__(self, directory, *arguments, tls=None, prefix=(), log_path=None):
+        """`tls` is the certificate and the key with which it speaks HTTPS; `prefix` is a command that runs the daemon."""
         self.directory = str(directory)
+        self.prefix = prefix
         self.tls = tls
         self.arguments = [*arguments, *(("--tls-cert", tls[0], "--tls-key", tls[1]) if tls else ())]
         self.port = free_port()
         self.process = None
-        self.log_path = f"{self.directory}.log"
+        self.log_path = log_path or f"{self.directory}.log"
 
     @property
     def url(self):
@@ -42,6 +43,7 @@ class Daemon:
         with open(self.log_path, "ab") as log:
             self.process = subprocess.Popen(
                 [
+                    *self.prefix,
                     os.environ["BASALTD"],
                     "--data-dir", self.directory,
                     "--listen", f"127.0.0.1:{self.port}",

@@ -217,6 +217,11 @@ impl Tree {
         if file.is_placed() { Ok(file.blocks().await? * BLOCK_SIZE_BYTES as u64) } else { Ok(0) }
     }
 
+    /// Length that the file has, or will have when what is being written is complete.
+    pub(crate) fn planned_file_bytes(&self) -> u64 {
+        self.shared.state.borrow().allocator.file_blocks() * BLOCK_SIZE_BYTES as u64
+    }
+
     /// Rows in the tree, of all tags.
     pub(crate) fn row_count(&self) -> u64 {
         self.shared.state.borrow().counts.row_count

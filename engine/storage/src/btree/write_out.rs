@@ -91,9 +91,9 @@ impl TreeShared {
         let to = match self.file.grow(from, from + step).await {
             Ok(()) => from + step,
             // The last blocks of a device may do for what is needed now.
-            Err(StorageError::Full { .. }) if step > blocks => {
+            Err(StorageError::Full { .. }) => {
                 basalt_runtime::sometimes!("file grown by the least");
-                self.file.grow(from, from + blocks).await?;
+                self.file.grow_by_reserve(from, from + blocks).await?;
                 from + blocks
             }
             Err(error) => return Err(error),

@@ -18,6 +18,7 @@ use super::{
 use crate::{
     error::{CorruptReason, DiskOperation, Place, StorageError},
     ids::PartitionId,
+    reserve::{Taker, is_full},
 };
 
 /// Zeros are written in pieces of this size when a file grows.
@@ -143,6 +144,21 @@ impl PartitionFile {
         }
     }
 
+    /// As [`PartitionFile::grow`]; on a full device the space comes from the reserve.
+    pub(crate) async fn grow_by_reserve(&self, from: u64, to: u64) -> Result<(), StorageError> {
+        let bytes = (to - from) * BLOCK_SIZE_BYTES as u64;
+        loop {
+            match self.grow(from, to).await {
+                Err(StorageError::Full { .. }) if self.take_from_reserve(bytes).await => {}
+                grown => return grown,
+            }
+        }
+    }
+
+    async fn take_from_reserve(&self, bytes: u64) -> bool {
+        self.file.reserve().give_way(bytes, Taker::PartitionFile).await
+    }
+
     /// Reads the extent that `pointer` names and compares it with the pointer's checksum.
     pub(crate) async fn read(&self, pointer: &Pointer) -> Result<AlignedBuffer, StorageError> {
         let buffer = AlignedBuffer::zeroed(pointer.stored_bytes());
@@ -169,17 +185,25 @@ impl PartitionFile {
         Ok((checksum, buffer))
     }
 
-    /// Writes whole blocks.
+    /// Writes whole blocks. Free ones may have been given back to the file system: on a full device, their space comes from
+    /// the reserve.
     pub(crate) async fn write_blocks(
         &self,
         block: u64,
-        bytes: AlignedBuffer,
+        mut bytes: AlignedBuffer,
     ) -> Result<AlignedBuffer, StorageError> {
         let file = self.open().await?;
         self.note_writes(self.unsynced_writes.get() + 1);
-        let (written, buffer) = file.write_at(bytes, block * BLOCK_SIZE_BYTES as u64).await;
-        written.map_err(|error| self.error(DiskOperation::Write, error))?;
-        Ok(buffer)
+        loop {
+            let (written, buffer) = file.write_at(bytes, block * BLOCK_SIZE_BYTES as u64).await;
+            match written {
+                Ok(_) => return Ok(buffer),
+                Err(error) if is_full(&error) && self.take_from_reserve(buffer.len() as u64).await => {
+                    bytes = buffer;
+                }
+                Err(error) => return Err(self.error(DiskOperation::Write, error)),
+            }
+        }
     }
 
     /// Makes everything written so far durable.

@@ -3,6 +3,8 @@
 //! A file that was not used for longest is closed when there are too many, and opened again when it is used. Files that
 //! hold writes which no sync has covered stay open: an error of the device that is found meanwhile must reach their sync.
 //! So does a file that has not got its final name yet.
+//!
+//! With the descriptors the files share the reserve of space that they may take from when the device is full.
 
 use std::{
     cell::{Cell, RefCell},
@@ -12,6 +14,8 @@ use std::{
 
 use basalt_runtime::File;
 
+use crate::reserve::Reserve;
+
 /// The open files of one shard. Cheap to clone.
 #[derive(Clone)]
 pub(crate) struct OpenFiles {
@@ -20,6 +24,7 @@ pub(crate) struct OpenFiles {
 
 struct Shared {
     count_max: usize,
+    reserve: Rc<Reserve>,
     /// By when they were last used.
     by_use: RefCell<BTreeMap<u64, Rc<Slot>>>,
     uses: Cell<u64>,
@@ -41,8 +46,9 @@ pub(crate) struct CachedFile {
 
 impl OpenFiles {
     /// At most `count_max` open files, but for those that cannot be closed.
-    pub(crate) fn new(count_max: usize) -> Self {
-        Self { shared: Rc::new(Shared { count_max, by_use: RefCell::default(), uses: Cell::default() }) }
+    pub(crate) fn new(count_max: usize, reserve: Rc<Reserve>) -> Self {
+        let (by_use, uses) = (RefCell::default(), Cell::default());
+        Self { shared: Rc::new(Shared { count_max, reserve, by_use, uses }) }
     }
 
     /// A place for a file that is not open.
@@ -81,6 +87,11 @@ impl CachedFile {
             self.files.note_use(&self.slot);
         }
         file
+    }
+
+    /// Where space comes from when the device has none.
+    pub(crate) fn reserve(&self) -> &Reserve {
+        &self.files.shared.reserve
     }
 
     /// Keeps the file that was opened; others may be closed for it.

@@ -34,6 +34,8 @@ enum Due {
     Memory,
     /// Half of the log budget is used.
     Log,
+    /// The device is full, and what the reserve has for partition files is nearly needed.
+    Space,
     /// Nothing was written for a while.
     Idle,
     /// The last full round is long ago.
@@ -65,7 +67,7 @@ async fn run_round(shard: &Shard, due: Due) -> Result<(), StorageError> {
     match due {
         Due::Memory => checkpoint_dirtiest(shard).await,
         Due::Log => release_oldest_log(shard).await,
-        Due::Age => checkpoint_all(shard).await,
+        Due::Age | Due::Space => checkpoint_all(shard).await,
         Due::Idle => {
             checkpoint_all(shard).await?;
             compact_while_idle(shard).await
@@ -77,17 +79,34 @@ async fn run_round(shard: &Shard, due: Due) -> Result<(), StorageError> {
 async fn compact_while_idle(shard: &Shard) -> Result<(), StorageError> {
     let writes_before = shard.write_count.get();
     let is_idle = || shard.write_count.get() == writes_before && !shard.closing.get();
+    let mut all_done = true;
     for state in shard.partitions_snapshot() {
-        for _step in 0..COMPACTION_STEPS_MAX {
-            if !is_idle() || !state.is_serving() || compact_step(&state).await? == Compaction::Done {
-                break;
-            }
-            // The tail is free when neither superblock reaches it any more.
-            checkpoint_partition(shard, &state).await?;
-            checkpoint_partition(shard, &state).await?;
-        }
+        all_done &= compact_while(shard, &state, is_idle).await?;
+    }
+    if all_done {
+        shard.compacted_write_count.set(writes_before);
     }
     Ok(())
+}
+
+/// Compacts one partition's file by some steps, as long as `goes_on` says so; whether nothing is left to do.
+async fn compact_while(
+    shard: &Shard,
+    state: &PartitionState,
+    goes_on: impl Fn() -> bool,
+) -> Result<bool, StorageError> {
+    for _step in 0..COMPACTION_STEPS_MAX {
+        if !goes_on() {
+            return Ok(false);
+        }
+        if !state.is_serving() || compact_step(state).await? == Compaction::Done {
+            return Ok(true);
+        }
+        // The tail is free when neither superblock reaches it any more.
+        checkpoint_partition(shard, state).await?;
+        checkpoint_partition(shard, state).await?;
+    }
+    Ok(false)
 }
 
 /// Compacts every partition's file as far as it goes in a bounded number of steps: where much is written meanwhile, new
@@ -270,7 +289,8 @@ async fn wait_until_due(shard: &Shard, last_round: MonotonicTime) -> Option<Due>
     if woken || shard.options.hold_checkpoints {
         return None;
     }
-    if shard.write_count.get() == writes_before && shard.has_work() {
+    let may_compact = shard.compacted_write_count.get() != writes_before;
+    if shard.write_count.get() == writes_before && (may_compact || shard.has_work()) {
         return Some(Due::Idle);
     }
     (shard.handle.now() >= last_round + AGE_MAX).then_some(Due::Age)
@@ -291,6 +311,7 @@ impl Shard {
     /// Wakes the checkpointer when something has become due. Cheap; called after every batch.
     pub(super) fn consider_checkpoint(&self) {
         self.pool.pace().set_urgent(self.writers_are_near_waiting());
+        self.reserve.note_unwritten(self.unwritten_bytes());
         if self.checkpoint_due().is_some() {
             self.checkpoint_wanted.notify_all();
         }
@@ -302,6 +323,9 @@ impl Shard {
         }
         if self.pool.dirty_bytes() >= self.shares.pool_bytes / 2 {
             return Some(Due::Memory);
+        }
+        if self.reserve_runs_out() && self.has_work() {
+            return Some(Due::Space);
         }
         (self.log_pressure() == LogPressure::High && self.has_work()).then_some(Due::Log)
     }
@@ -342,7 +366,7 @@ impl Shard {
     }
 
     /// Whether a checkpoint, or a copy of a superblock, would write something or release log.
-    fn has_work(&self) -> bool {
+    pub(super) fn has_work(&self) -> bool {
         self.partitions.borrow().values().any(|state| {
             state.is_serving() && (state.has_unwritten_changes() || state.log_needs().copy_releases_log())
         })

@@ -12,6 +12,7 @@ mod checkpointer;
 mod log_release;
 mod partition_files;
 mod replay;
+mod reserve_keeper;
 mod snapshot;
 mod start;
 
@@ -41,6 +42,7 @@ use crate::{
     options::{MemoryShares, StoreOptions},
     partition::{Commit, Partition, PartitionSpec, PartitionState, WriteBatch, together},
     recovery::NodeFacts,
+    reserve::Reserve,
     view::View,
     wal::{EntryEffects, Ticket, Wal},
 };
@@ -65,6 +67,10 @@ pub struct StoreMetrics {
     pub checkpoint_count: u64,
     /// Checkpoints that failed before their superblock, since the start.
     pub checkpoint_failure_count: u64,
+    /// Bytes of the device that are kept for emptying it when it is full.
+    pub reserve_bytes: u64,
+    /// Whether the device is full: only what frees space is accepted.
+    pub device_is_full: bool,
 }
 
 /// One shard's storage. Cheap to clone; stays on its shard.
@@ -151,10 +157,13 @@ impl ShardStore {
         let checkpoints = handle.spawn(checkpointer::checkpoint_until(Rc::clone(&self.shard), deadline));
         timeout(handle, checkpoint_time, checkpoints).await;
         self.shard.sealed.set(true);
-        match self.shard.wal.get() {
-            Some(wal) => wal.seal_and_close().await,
-            None => Ok(()),
+        if let Some(wal) = self.shard.wal.get() {
+            wal.seal_and_close().await?;
         }
+        if let Err(error) = self.shard.reserve.remove().await {
+            tracing::warn!(%error, "the reserve was not removed; the next start does it");
+        }
+        Ok(())
     }
 
     /// Waits until an entry is logged.
@@ -174,6 +183,8 @@ impl ShardStore {
             overlay_bytes: shard.overlay_bytes.get(),
             checkpoint_count: shard.checkpoint_count.get(),
             checkpoint_failure_count: shard.checkpoint_failure_count.get(),
+            reserve_bytes: shard.reserve.held_bytes(),
+            device_is_full: shard.reserve.is_short(),
         }
     }
 }
@@ -198,6 +209,7 @@ pub(crate) struct Shard {
     hooks: StoreHooks,
     pool: BufferPool,
     files: OpenFiles,
+    reserve: Rc<Reserve>,
     /// Set when the shard goes live; before, partitions can only be read.
     wal: OnceCell<Wal>,
     partitions: RefCell<BTreeMap<PartitionId, Rc<PartitionState>>>,
@@ -222,6 +234,8 @@ pub(crate) struct Shard {
     writes_refused: Event,
     /// Entries logged since the start; tells whether the shard is idle.
     write_count: Cell<u64>,
+    /// How many of them there were when all files were compact last.
+    compacted_write_count: Cell<u64>,
     checkpoint_count: Cell<u64>,
     checkpoint_failure_count: Cell<u64>,
 }
@@ -264,6 +278,11 @@ impl Shard {
         if let Some(error) = &*self.log_held_by.borrow() {
             return Err(error.clone());
         }
+        if self.reserve.is_short() {
+            let may_release = || !self.device_full.get() && self.has_work();
+            self.open_log()?.room_for_what_frees(may_release).await?;
+            return Ok(Admission::WhatFreesSpace);
+        }
         let room = self.open_log()?.room(u64::from(self.options.frame_soft_limit_bytes));
         match race(room, self.writes_refused.notified()).await {
             Either::Left(Ok(())) => Ok(Admission::Anything),
@@ -275,7 +294,7 @@ impl Shard {
 
     /// Whether what an evaluation has filled may be logged; an error leaves nothing behind.
     ///
-    /// Writes are refused while the log's open segment still has room. That room is what a full device is emptied with.
+    /// What is written without asking, such as the end of a log, must find room behind it.
     pub(crate) fn check_admitted(
         &self,
         admission: Admission,
@@ -391,5 +410,6 @@ impl Shard {
         self.entry_appended.notify_all();
         self.entries_applied.notify_all();
         self.checkpoint_wanted.notify_all();
+        self.reserve.wake();
     }
 }

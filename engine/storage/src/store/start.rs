@@ -15,7 +15,7 @@ use std::{
 
 use basalt_runtime::{Handle, local::Event};
 
-use super::{Shard, ShardStore, apply, checkpointer};
+use super::{Shard, ShardStore, apply, checkpointer, reserve_keeper};
 use crate::{
     btree::Tree,
     cache::BufferPool,
@@ -26,6 +26,7 @@ use crate::{
     options::{MemoryShares, StoreOptions},
     partition::{PartitionSpec, PartitionState},
     recovery::NodeFacts,
+    reserve::Reserve,
     wal::{Wal, WalOptions},
 };
 
@@ -49,13 +50,19 @@ impl ShardStore {
         hooks: StoreHooks,
     ) -> Self {
         let shares = MemoryShares::of(&options, shard_count);
+        let reserve = Rc::new(Reserve::new(
+            handle,
+            directory.join("tmp").join(format!("reserve-{}", handle.shard().0)),
+            options.log_segment_bytes_min,
+        ));
         let open_files_max = options.partition_files_max as usize / usize::from(shard_count.max(1));
         let shard = Shard {
             handle: handle.clone(),
             directory: directory.to_owned(),
             shares,
             pool: BufferPool::new(handle, shares),
-            files: OpenFiles::new(open_files_max),
+            files: OpenFiles::new(open_files_max, Rc::clone(&reserve)),
+            reserve,
             options,
             facts,
             hooks,
@@ -76,6 +83,7 @@ impl ShardStore {
             checkpoint_wanted: Event::new(),
             writes_refused: Event::new(),
             write_count: Cell::new(0),
+            compacted_write_count: Cell::new(0),
             checkpoint_count: Cell::new(0),
             checkpoint_failure_count: Cell::new(0),
         };
@@ -112,12 +120,14 @@ impl ShardStore {
         };
         let stream = StreamId::new(shard.handle.shard().0);
         let wal = Wal::start(&shard.handle, &shard.directory, &shard.facts, stream, options).await?;
+        wal.draw_on(Rc::clone(&shard.reserve));
         assert!(shard.wal.set(wal).is_ok(), "a shard goes live once");
         for state in shard.partitions_snapshot() {
             shard.queue_for_apply(&state);
         }
         drop(shard.handle.spawn(apply::apply_forever(Rc::clone(shard))));
         drop(shard.handle.spawn(checkpointer::checkpoint_forever(Rc::clone(shard))));
+        drop(shard.handle.spawn(reserve_keeper::keep_reserve(Rc::clone(shard))));
         Ok(())
     }
 

@@ -1,7 +1,7 @@
 //! The log's handle, and what its tasks share.
 
 use std::{
-    cell::{Cell, RefCell},
+    cell::{Cell, OnceCell, RefCell},
     collections::VecDeque,
     path::{Path, PathBuf},
     rc::Rc,
@@ -23,6 +23,7 @@ use crate::{
     error::{DiskOperation, StorageError},
     ids::{EntryIndex, FrameSequence, Generation, HybridTime, Lsn, PartitionId, StreamId},
     recovery::{NodeFacts, StreamLog},
+    reserve::{Reserve, Taker},
 };
 
 /// A segment is at most this part of the budget, so that recycling frees the log in small steps.
@@ -34,6 +35,8 @@ const WAITING_FRAMES_MAX: u64 = 4;
 
 /// Kept on a full device for the headers and padding of waiting frames, and for the log's own notes.
 const NOTES_BYTES: u64 = 64 << 10;
+/// Room for entries that a full device is emptied with, before they are known.
+const FREEING_BYTES: usize = 64 << 10;
 
 /// What a log is opened with.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -138,6 +141,7 @@ pub(super) struct Log {
     /// Segments before the active one that may still be needed, oldest first.
     pub(super) sealed: RefCell<VecDeque<SealedSegment>>,
     pub(super) spares: Spares,
+    reserve: OnceCell<Rc<Reserve>>,
     pub(super) sync_method: Cell<SyncMethod>,
     /// How long the last frame's write and sync took.
     pub(super) last_sync_took: Cell<Duration>,
@@ -214,6 +218,14 @@ impl Wal {
             Either::Left(outcome) => outcome,
             Either::Right(()) => Err(StorageError::Full { path: log.directory.clone() }),
         }
+    }
+
+    /// From now on segments take their space from `reserve` when the device has none.
+    ///
+    /// # Panics
+    /// The second time.
+    pub(crate) fn draw_on(&self, reserve: Rc<Reserve>) {
+        assert!(self.log.reserve.set(reserve).is_ok(), "a log has one reserve");
     }
 
     /// The stream that this log writes.
@@ -353,6 +365,25 @@ impl Wal {
         }
     }
 
+    /// Waits, on a full device, for room that what gives space back can be logged in: while a segment is being prepared,
+    /// and while `may_release` says that log in use can still be released.
+    pub(crate) async fn room_for_what_frees(
+        &self,
+        may_release: impl Fn() -> bool,
+    ) -> Result<(), StorageError> {
+        let log = &self.log;
+        loop {
+            if log.closing.get() != Closing::Open {
+                return Err(StorageError::Closed);
+            }
+            let is_hopeless = !log.spares.are_on_their_way() && !may_release();
+            if self.has_room_without_growth(FREEING_BYTES) || is_hopeless {
+                return Ok(());
+            }
+            log.room.notified().await;
+        }
+    }
+
     /// Whether an entry with effects of `bytes` fits, with everything that waits for the disk, into a segment that is
     /// there already.
     pub fn has_room_without_growth(&self, bytes: usize) -> bool {
@@ -448,6 +479,7 @@ impl Log {
             active: RefCell::new(None),
             sealed: RefCell::new(sealed.collect()),
             spares: Spares::new(judged.unused.clone(), judged.next_file, options.segment_bytes_min),
+            reserve: OnceCell::new(),
             sync_method: Cell::new(SyncMethod::LinkedSync),
             last_sync_took: Cell::default(),
             last_durable_at: Cell::new(handle.now()),
@@ -479,6 +511,15 @@ impl Log {
     pub(super) fn announce_progress(&self) {
         self.progress.notify_all();
         self.room.notify_all();
+    }
+
+    /// Has the reserve give up space for a small segment; whether trying again is worth it.
+    pub(super) async fn take_from_reserve(&self) -> bool {
+        let bytes = self.spares.want_least();
+        match self.reserve.get() {
+            Some(reserve) => reserve.give_way(bytes, Taker::Log).await,
+            None => false,
+        }
     }
 
     /// The largest segment: beyond the smallest, an eighth of the budget.

@@ -19,6 +19,7 @@ use super::{
     log::{Closing, Log},
     segment::{UnusedFile, file_name},
 };
+use crate::reserve::is_full;
 
 /// A segment that fills faster makes the next ones larger.
 const FILLS_FAST: Duration = Duration::from_secs(1);
@@ -147,6 +148,17 @@ impl Spares {
         self.lacks_space.get() && self.awaited_bytes.get().is_some()
     }
 
+    /// Whether a file is being prepared, or will be.
+    pub(super) fn are_on_their_way(&self) -> bool {
+        !self.lacks_space.get() && self.next_size().is_some()
+    }
+
+    /// Asks for no more than is needed, on a full device; the size of the next file, in bytes.
+    pub(super) fn want_least(&self) -> u64 {
+        self.shrink();
+        self.next_size().unwrap_or(self.bytes_min)
+    }
+
     /// Bytes of the largest ready file.
     pub(super) fn ready_bytes_max(&self) -> u64 {
         self.ready.borrow().iter().map(|file| file.size_bytes).max().unwrap_or(0)
@@ -210,7 +222,11 @@ pub(super) async fn prepare_forever(log: Rc<Log>) {
             remove(&log, &file).await;
         } else if let Some(size_bytes) = log.spares.next_size() {
             match prepare(&log, size_bytes).await {
-                Ok(file) => log.spares.prepared(file),
+                Ok(file) => {
+                    log.spares.prepared(file);
+                    log.announce_progress();
+                }
+                Err(error) if is_full(&error) && log.take_from_reserve().await => {}
                 Err(error) => back_off(&log, &error).await,
             }
         } else if log.spares.can_shrink() {
@@ -283,7 +299,7 @@ async fn remove(log: &Log, file: &UnusedFile) {
 
 async fn back_off(log: &Log, error: &io::Error) {
     sometimes!("wal segment could not be prepared");
-    log.spares.lacks_space.set(error.kind() == io::ErrorKind::StorageFull);
+    log.spares.lacks_space.set(is_full(error));
     log.announce_progress();
     tracing::warn!(directory = %log.directory.display(), %error, "a log segment could not be prepared; trying again");
     timeout(&log.handle, RETRY_AFTER, log.spares.wanted.notified()).await;

@@ -24,9 +24,9 @@ fn value(number: u32) -> Vec<u8> {
 }
 
 /// Whether the row was written; not, because the device is full.
-async fn try_put(partition: &Partition, number: u32) -> bool {
+async fn try_put(partition: &Partition, number: u32, value: &[u8]) -> bool {
     let written = partition.write(|_, batch| {
-        batch.put(&number.to_be_bytes(), value(number));
+        batch.put(&number.to_be_bytes(), value.to_vec());
         Ok(())
     });
     match written.await {
@@ -40,22 +40,22 @@ async fn try_put(partition: &Partition, number: u32) -> bool {
 }
 
 /// Puts rows until the device takes no more, although it had time to write its checkpoints; how many there are.
-async fn fill(handle: &Handle, partition: &Partition) -> u32 {
-    let mut number = 0;
-    loop {
-        if !try_put(partition, number).await {
+async fn fill(handle: &Handle, partition: &Partition, value: impl Fn(u32) -> Vec<u8>) -> u32 {
+    let (mut number, mut refusals) = (0, 0);
+    while refusals < 3 {
+        if try_put(partition, number, &value(number)).await {
+            (number, refusals) = (number + 1, 0);
+        } else {
+            refusals += 1;
             handle.sleep(A_WHILE).await;
-            if !try_put(partition, number).await {
-                return number;
-            }
         }
-        number += 1;
     }
+    number
 }
 
 /// Fills the device and deletes rows on it; how many rows were put.
 async fn fill_and_delete(handle: &Handle, partition: &Partition) -> u32 {
-    let written = fill(handle, partition).await;
+    let written = fill(handle, partition, value).await;
     assert!(written > 2 * DELETED.end, "{written}");
     expect_rows(partition, 0..written).await;
     for number in DELETED {
@@ -105,10 +105,49 @@ fn rows_are_deleted_on_a_full_device_and_puts_go_on_without_a_start_when_space_i
     process.run(async move |store| {
         let partition = table(&store);
         handle.sleep(A_WHILE).await;
-        assert!(try_put(&partition, written).await, "there is space");
+        assert!(try_put(&partition, written, &value(written)).await, "there is space");
         expect_deleted(&partition, written + 1).await;
         partition.check().await.expect("the tree is sound");
     });
+}
+
+#[test]
+fn a_full_device_is_emptied_by_deletes_and_takes_as_much_again() {
+    for (seed, capacity_bytes, value_bytes) in
+        [(50, 6 << 20, 60_000), (51, 12 << 20, 300), (52, 32 << 20, 3_000)]
+    {
+        let mut disk = Disk::new();
+        disk.set_capacity_bytes(Some(capacity_bytes));
+        let mut process = Process::start(seed, disk);
+        let handle = process.handle();
+        process.run(async move |store| {
+            let partition = table(&store);
+            let first = fill(&handle, &partition, |_| vec![7; value_bytes]).await;
+            for number in 0..first {
+                harness::delete(&partition, &number.to_be_bytes()).await;
+            }
+            handle.sleep(A_WHILE).await;
+            let second = fill(&handle, &partition, |_| vec![7; value_bytes]).await;
+            assert!(second >= first * 2 / 3, "seed {seed}: {first} rows, then {second}");
+            partition.check().await.expect("the tree is sound");
+        });
+    }
+}
+
+#[test]
+fn kills_on_a_full_device_do_not_use_up_what_starts_need() {
+    let (mut disk, materialised, written) = filled(40);
+    for seed in 41..49 {
+        let mut process = Process::start_with(seed, disk, StoreOptions::default(), &materialised);
+        let handle = process.handle();
+        process.run(async move |store| {
+            let partition = table(&store);
+            expect_deleted(&partition, written).await;
+            harness::delete(&partition, b"nothing").await;
+            handle.sleep(A_WHILE).await;
+        });
+        disk = process.kill();
+    }
 }
 
 #[test]

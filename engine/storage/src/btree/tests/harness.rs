@@ -5,6 +5,7 @@ use std::{
     future::Future,
     ops::{Bound, Range},
     path::Path,
+    rc::Rc,
     task::Poll,
 };
 
@@ -21,6 +22,7 @@ use crate::{
     extent::OpenFiles,
     ids::{EntryIndex, Generation, HybridTime, LogPosition, Lsn, PartitionId, StreamId},
     range::{Direction, KeyRange},
+    reserve::Reserve,
 };
 
 /// The seeds of a campaign: `FIRST..END` from the environment, else `usual`.
@@ -118,8 +120,9 @@ pub(crate) fn simulate<T: 'static, F: Future<Output = T> + 'static>(
     }
 }
 
-fn files() -> OpenFiles {
-    OpenFiles::new(16)
+fn files(handle: &Handle) -> OpenFiles {
+    let reserve = Reserve::new(handle, "/data/tmp/reserve".into(), 1 << 20);
+    OpenFiles::new(16, Rc::new(reserve))
 }
 
 pub(crate) fn identity(page_bytes: u32) -> TreeIdentity {
@@ -138,7 +141,7 @@ impl Harness {
     /// An empty tree.
     pub(crate) fn new(handle: &Handle, page_bytes: u32, pool_bytes: u64) -> Self {
         let pool = BufferPool::with_budget(handle, pool_bytes);
-        let tree = Tree::empty(handle, &pool, &files(), Path::new(PATH), identity(page_bytes));
+        let tree = Tree::empty(handle, &pool, &files(handle), Path::new(PATH), identity(page_bytes));
         Self { handle: handle.clone(), pool, tree, model: Model::new(), page_bytes, applied: 0 }
     }
 
@@ -152,9 +155,11 @@ impl Harness {
         let pool = BufferPool::with_budget(handle, pool_bytes);
         let expectation = Expectation { file_uuid: None, generation: Generation::new(named) };
         let tree =
-            Tree::open(handle, &pool, &files(), Path::new(PATH), identity(page_bytes), expectation).await?;
-        let tree = tree
-            .unwrap_or_else(|| Tree::empty(handle, &pool, &files(), Path::new(PATH), identity(page_bytes)));
+            Tree::open(handle, &pool, &files(handle), Path::new(PATH), identity(page_bytes), expectation)
+                .await?;
+        let tree = tree.unwrap_or_else(|| {
+            Tree::empty(handle, &pool, &files(handle), Path::new(PATH), identity(page_bytes))
+        });
         let applied = tree.superblock_applied().into_iter().max().map_or(0, EntryIndex::get);
         Ok(Self { handle: handle.clone(), pool, tree, model: Model::new(), page_bytes, applied })
     }
