@@ -25,7 +25,7 @@ mod transport;
 
 pub use config::{Config, ConfigError};
 pub use daemon::{DaemonError, run};
-pub use dynamodb::{ResourceNames, accepts_body, accepts_document};
+pub use dynamodb::{Dispatch, ResourceNames, accepts_body, accepts_document};
 pub use limits::Limits;
 pub use listener::{Server, StartError};
 pub use native::Credentials;

@@ -12,12 +12,13 @@ use basalt_runtime::sim::marks::never_hit;
 use std::ops::Range;
 
 /// The jobs of each rung: about two minutes on two cores, the hunt the third.
-pub const PORTIONS: [(Rung, Range<u64>); 5] = [
+pub const PORTIONS: [(Rung, Range<u64>); 6] = [
     (Rung::Small, 0..60),
     (Rung::Crashes, 0..6000),
     (Rung::Faults, 0..5000),
     (Rung::Damage, 0..3000),
     (Rung::Engine, 0..2000),
+    (Rung::Wire, 0..200),
 ];
 
 /// Seeds of which each is run twice, to the same trace.

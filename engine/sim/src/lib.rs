@@ -22,4 +22,5 @@ pub mod storage;
 pub mod subject;
 mod watchdog;
 pub mod whole;
+pub mod wire;
 pub mod workload;

@@ -21,7 +21,8 @@ use std::time::Duration;
 #[command(version, about)]
 struct Arguments {
     /// What to run: small (every workload of four operations, crashed everywhere), crashes and faults of the storage,
-    /// damage (directories with one thing changed), or engine (tables and clients of the whole).
+    /// damage (directories with one thing changed), engine (tables and clients of the whole), or wire (the same behind
+    /// DynamoDB's JSON).
     #[arg(long, default_value_t = Rung::Crashes)]
     rung: Rung,
     /// The numbers of the jobs, first..end.
@@ -89,11 +90,15 @@ fn run_portions(arguments: &Arguments) -> bool {
 
 /// Runs some seeds twice each.
 fn replay_some() -> bool {
-    let rungs = [Rung::Crashes, Rung::Faults, Rung::Engine];
+    let rungs = [Rung::Crashes, Rung::Faults, Rung::Engine, Rung::Wire];
     let jobs = ci::REPLAYED.flat_map(|job| rungs.map(|rung| (rung, job)));
     let differing: Vec<String> = jobs.filter_map(|(rung, job)| ci::replay(rung, job).err()).collect();
     differing.iter().for_each(|difference| println!("FAILED: {difference}"));
-    println!("replayed: seeds {:?} of crashes, faults and engine, {} differ", ci::REPLAYED, differing.len());
+    println!(
+        "replayed: seeds {:?} of crashes, faults, engine and wire, {} differ",
+        ci::REPLAYED,
+        differing.len()
+    );
     differing.is_empty()
 }
 

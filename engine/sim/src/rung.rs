@@ -1,4 +1,5 @@
-//! The rungs of the ladder: small crashes, random crashes and faults of storage, damaged directories, the whole engine.
+//! The rungs of the ladder: small crashes, random crashes and faults of storage, damaged directories, the whole engine,
+//! then the server on it.
 
 use crate::campaign::JobReport;
 use crate::damage;
@@ -6,6 +7,7 @@ use crate::exhaustive::{Letter, StartingPoint, run_workload, workload, workload_
 use crate::round::{Errors, RoundOptions, run_seed};
 use crate::storage::StorageSubject;
 use crate::whole;
+use crate::wire;
 use basalt_runtime::sim::planted::{PlantedBug, plant};
 use basalt_runtime::sim::{FaultKind, FaultPlan, FaultRate, Random};
 use std::fmt;
@@ -24,6 +26,8 @@ pub enum Rung {
     Damage,
     /// The whole engine: tables, clients, shards; a number is a seed.
     Engine,
+    /// The same behind DynamoDB's JSON, with a model that knows each answer; a number is a seed.
+    Wire,
 }
 
 /// Faults that a process may notice but that are no errors: short transfers, slowness, clocks, strange orders.
@@ -68,7 +72,8 @@ pub const HONEST_FAULTS: &[FaultKind] = &[
 
 impl Rung {
     /// Every rung, fastest to find things first.
-    pub const ALL: [Self; 5] = [Self::Small, Self::Crashes, Self::Faults, Self::Damage, Self::Engine];
+    pub const ALL: [Self; 6] =
+        [Self::Small, Self::Crashes, Self::Faults, Self::Damage, Self::Engine, Self::Wire];
 
     /// Runs the job with this number, with `bug` planted if there is one.
     #[must_use]
@@ -80,6 +85,7 @@ impl Rung {
             Self::Faults => faults(number),
             Self::Damage => damage::run(number),
             Self::Engine => engine(number),
+            Self::Wire => wire(number),
         }
     }
 
@@ -99,6 +105,7 @@ impl fmt::Display for Rung {
             Self::Faults => "faults",
             Self::Damage => "damage",
             Self::Engine => "engine",
+            Self::Wire => "wire",
         })
     }
 }
@@ -108,7 +115,8 @@ impl std::str::FromStr for Rung {
 
     fn from_str(text: &str) -> Result<Self, String> {
         let found = Self::ALL.into_iter().find(|rung| rung.to_string() == text);
-        found.ok_or_else(|| format!("there is no rung {text}: small, crashes, faults, damage or engine"))
+        found
+            .ok_or_else(|| format!("there is no rung {text}: small, crashes, faults, damage, engine or wire"))
     }
 }
 
@@ -140,6 +148,17 @@ fn engine(seed: u64) -> JobReport {
     let options =
         RoundOptions { faults: plan(WEATHER, per_million), shard_count_max: 3, ..RoundOptions::default() };
     whole::run_seed(seed, &options).into()
+}
+
+fn wire(seed: u64) -> JobReport {
+    // Every fourth run has weather, but the calendar jumps only when the model knows of it.
+    let is_of_calendar =
+        |kind: &FaultKind| [FaultKind::WallClockForward, FaultKind::WallClockBack].contains(kind);
+    let kinds: Vec<FaultKind> = WEATHER.iter().copied().filter(|kind| !is_of_calendar(kind)).collect();
+    let per_million = if seed.is_multiple_of(4) { 10_000 } else { 0 };
+    let options =
+        RoundOptions { faults: plan(&kinds, per_million), shard_count_max: 3, ..RoundOptions::default() };
+    wire::run_seed(seed, &options).into()
 }
 
 fn faults(seed: u64) -> JobReport {

@@ -15,6 +15,7 @@
 
 mod accepts_body;
 mod constraint;
+mod dispatch;
 pub(crate) mod error_map;
 mod expressions;
 pub(crate) mod json;
@@ -30,6 +31,7 @@ mod throttling;
 
 use basalt_engine::{Engine, LocalEngine};
 use bytes::Bytes;
+use hyper::StatusCode;
 
 use self::error_map::{ApiError, Exception};
 use self::json::{BodyError, Known, Members, Place, Reader, Syntax, Writer};
@@ -37,6 +39,7 @@ use self::target::Target;
 use crate::limits::MemoryPermit;
 
 pub use self::accepts_body::{accepts_body, accepts_document};
+pub use self::dispatch::Dispatch;
 pub use self::table_name::ResourceNames;
 
 /// A call as HTTP brought it.
@@ -142,6 +145,26 @@ impl Api {
         let input = input?;
         drop(body);
         input.run(self).await
+    }
+}
+
+/// A reply's status and body.
+pub(crate) fn status_and_body(outcome: Result<Vec<u8>, ApiError>) -> (StatusCode, Vec<u8>) {
+    match outcome {
+        Ok(body) => (StatusCode::OK, body),
+        Err(error) => error_answer(error),
+    }
+}
+
+fn error_answer(error: ApiError) -> (StatusCode, Vec<u8>) {
+    let status = error.status();
+    match error.into_body() {
+        Ok(body) => (status, body),
+        // The item that goes with the error is damaged; the second error carries none.
+        Err(damaged) => {
+            let error = ApiError::from(damaged);
+            (error.status(), error.into_body().unwrap_or_default())
+        }
     }
 }
 

@@ -13,7 +13,7 @@ use hyper::header::ORIGIN;
 use hyper::http::request::Parts;
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
-use hyper::{Method, Request, Response, StatusCode};
+use hyper::{Method, Request, Response};
 
 use super::body::{BodyFailure, read_body};
 use super::compression::{self, Coding};
@@ -23,7 +23,7 @@ use super::response::{self, AnswerBody};
 use super::stream::{HttpStream, RequestState};
 use crate::auth;
 use crate::dynamodb::error_map::{ApiError, Exception};
-use crate::dynamodb::{Api, Call, messages};
+use crate::dynamodb::{Api, Call, messages, status_and_body};
 use crate::limits::{HEAD_BYTES_MAX, Limits, RequestMemory};
 use crate::transport::Transport;
 
@@ -213,23 +213,4 @@ fn refuse_body(
         }
         _ => edges::not_found(request_id),
     })
-}
-
-fn status_and_body(outcome: Result<Vec<u8>, ApiError>) -> (StatusCode, Vec<u8>) {
-    match outcome {
-        Ok(body) => (StatusCode::OK, body),
-        Err(error) => error_answer(error),
-    }
-}
-
-fn error_answer(error: ApiError) -> (StatusCode, Vec<u8>) {
-    let status = error.status();
-    match error.into_body() {
-        Ok(body) => (status, body),
-        // The item that goes with the error is damaged; the second error carries none.
-        Err(damaged) => {
-            let error = ApiError::from(damaged);
-            (error.status(), error.into_body().unwrap_or_default())
-        }
-    }
 }
