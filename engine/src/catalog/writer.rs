@@ -75,6 +75,16 @@ impl CatalogWriter {
         Claim { writer: self, name: Arc::clone(name) }
     }
 
+    /// Takes a name for the engine as soon as the engine does not have it; `None` if a request has it. A request may wait
+    /// for whoever asks: a deletion does for transactions, and they for the indexes that they change.
+    pub(crate) async fn claim_unless_requested(&self, name: &Arc<str>) -> Option<Claim<'_>> {
+        self.wait_for_engine(name).await;
+        if self.claims.borrow().contains_key(name) {
+            return None;
+        }
+        Some(self.claim_for_engine(name).await)
+    }
+
     /// Numbers a new table and its partitions and makes them durable.
     pub(crate) async fn insert(&self, draft: &TableDraft) -> Result<Table, Error> {
         self.change(|view, batch| {

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use basalt_runtime::sometimes;
 use basalt_storage::{EntryIndex, PartitionId};
 
 use crate::{
@@ -56,7 +57,10 @@ impl LocalEngine {
 
     async fn finish_split_here(&self, split: &Split, last: EntryIndex) -> Result<Switched, Error> {
         let writer = self.catalog_writer();
-        let _claim = writer.claim_for_engine(&split.table_name).await;
+        let Some(_claim) = writer.claim_unless_requested(&split.table_name).await else {
+            sometimes!("a split gives way to a change of its table");
+            return Ok(Switched::NotNow);
+        };
         let known = self.table(&split.table_name).ok().filter(|table| table.id == split.table_id);
         let Some(known) = known else { return Ok(Switched::NotNow) };
         let Some(table) = self.splittable(&known, split.number, split.parent.id) else {

@@ -8,12 +8,14 @@
 use std::{collections::BTreeMap, rc::Rc, time::Duration};
 
 use basalt_engine::{
-    DeleteItem, DescribeStream, Engine, EngineOptions, GetItem, IteratorStart, PutItem, Scan, ScanSegment,
-    StreamShard, StreamViewType, TokenSpace, TransactAction, TransactToken, TransactWrite,
-    model::ScalarKind,
+    CreateTable, DeleteItem, DescribeStream, Engine, EngineOptions, Error, GetItem, GlobalIndexDefinition,
+    IndexProjection, IndexThroughput, IteratorStart, PutItem, Scan, ScanSegment, StreamShard, StreamViewType,
+    TokenSpace, TransactAction, TransactToken, TransactWrite,
+    model::{IndexKeySchema, ScalarKind},
     runtime::{
         join_all,
         sim::{Disk, Random, marks},
+        timeout,
     },
 };
 
@@ -21,7 +23,7 @@ use crate::{
     seeds::for_each_seed,
     simulated::Simulated,
     stream_reading::{create_with_stream, items, latest_stream, play, read_shard, read_stream, shards},
-    support::{COMPOSITE, SIMPLE, composite_schema, item, number, options, text},
+    support::{COMPOSITE, SIMPLE, attribute, composite_schema, item, number, options, simple_schema, text},
 };
 
 const CLIENTS: u64 = 5;
@@ -335,7 +337,7 @@ fn a_token_answers_for_its_transaction_after_a_split() {
 fn items_of_one_partition_key_stay_together_however_many_they_are() {
     let mut simulated = open(Disk::new(), 1, 15);
     simulated.run(|engine| async move {
-        let create = basalt_engine::CreateTable::new(COMPOSITE, composite_schema(ScalarKind::N));
+        let create = CreateTable::new(COMPOSITE, composite_schema(ScalarKind::N));
         engine.create_table(create).await.unwrap();
         for sort in 0..60 {
             let padding = text(&"x".repeat(PADDING_BYTES));
@@ -347,5 +349,49 @@ fn items_of_one_partition_key_stay_together_however_many_they_are() {
     simulated.run(|engine| async move {
         assert_eq!(partition_count(&engine).await, 2, "the catalog's and the table's");
         assert_eq!(engine.scan(Scan::new(COMPOSITE)).await.unwrap().count, 60);
+    });
+}
+
+/// Transactions over all shards, one after the other, until the table is gone.
+async fn transact_until_dropped(engine: Engine, seed: u64) {
+    let mut random = Random::new(seed);
+    loop {
+        let mut keys: Vec<u64> = (0..3).map(|_| random.below(100 * KEYS)).collect();
+        keys.sort_unstable();
+        keys.dedup();
+        let actions = keys.iter().map(|&key| {
+            TransactAction::Put(padded(&key.to_string(), i64::try_from(key).expect("keys are small")))
+        });
+        match engine.transact_write(TransactWrite { actions: actions.collect(), token: None }).await {
+            Ok(_) | Err(Error::TransactionCanceled { .. }) => {}
+            Err(Error::TableNotFound { .. }) => return,
+            Err(error) => panic!("a transaction failed: {error}"),
+        }
+    }
+}
+
+#[test]
+fn a_table_is_deleted_while_transactions_wait_for_an_index_that_is_split() {
+    for_each_seed(0..40, |seed| {
+        let mut simulated = open(Disk::new(), 2, seed);
+        simulated.run(move |engine| async move {
+            let by_number = GlobalIndexDefinition {
+                index_name: "by-number".to_owned(),
+                key_schema: IndexKeySchema { partition: vec![attribute("n", ScalarKind::N)], sort: vec![] },
+                projection: IndexProjection::All,
+                throughput: IndexThroughput::default(),
+            };
+            let create =
+                CreateTable { global_indexes: vec![by_number], ..CreateTable::new(SIMPLE, simple_schema()) };
+            engine.create_table(create).await.unwrap();
+            let handle = engine.local().expect("simulated work runs on a shard").handle().clone();
+            let clients: Vec<_> = (0..CLIENTS)
+                .map(|client| handle.spawn(transact_until_dropped(engine.clone(), seed * CLIENTS + client)))
+                .collect();
+            handle.sleep(Duration::from_millis(5 * seed)).await;
+            let deleted = timeout(&handle, Duration::from_mins(1), engine.delete_table(SIMPLE)).await;
+            deleted.expect("it does not wait for ever").expect("the table is deleted");
+            join_all(clients).await;
+        });
     });
 }
