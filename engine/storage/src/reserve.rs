@@ -20,12 +20,15 @@ use basalt_runtime::{
     sometimes,
 };
 
-/// The log's share at most.
+/// The log's share at most, but for the segment of the next start.
 const LOG_SHARE_BYTES_MAX: u64 = 8 << 20;
-/// The log's share is this part of what the shard has on the device, within its bounds.
+/// The log's share is this part of what the shard has on the device.
 const LOG_SHARE_ONE_IN: u64 = 4;
 /// Kept of each partition file's length: one byte in so many.
 const FILES_SHARE_ONE_IN: u64 = 100;
+
+/// The files' share is a multiple of it.
+const FILES_STEP_BYTES: u64 = 64 << 10;
 
 /// Who needs space.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -69,8 +72,8 @@ pub(crate) enum Approach {
 pub(crate) struct Reserve {
     handle: Handle,
     path: PathBuf,
-    /// Sizes are multiples of it.
-    step_bytes: u64,
+    /// The log's smallest segment: its share is a multiple of it.
+    segment_bytes: u64,
     file: RefCell<Option<File>>,
     /// Held while the size changes.
     turn: Semaphore,
@@ -84,12 +87,13 @@ pub(crate) struct Reserve {
 }
 
 impl Reserve {
-    /// A reserve that holds nothing; `path` is the file that will hold it, in steps of `step_bytes`.
-    pub(crate) fn new(handle: &Handle, path: PathBuf, step_bytes: u64) -> Self {
+    /// A reserve that holds nothing; `path` is the file that will hold it, and the log's smallest segment has
+    /// `segment_bytes`.
+    pub(crate) fn new(handle: &Handle, path: PathBuf, segment_bytes: u64) -> Self {
         Self {
             handle: handle.clone(),
             path,
-            step_bytes,
+            segment_bytes,
             file: RefCell::default(),
             turn: Semaphore::new(1),
             held: Cell::default(),
@@ -125,11 +129,11 @@ impl Reserve {
         let _turn = self.turn.acquire(1).await;
         self.note_full();
         let mut left = self.held.get();
-        let share = match taker {
-            Taker::Log => &mut left.log,
-            Taker::PartitionFile => &mut left.files,
+        let (share, step_bytes) = match taker {
+            Taker::Log => (&mut left.log, self.segment_bytes),
+            Taker::PartitionFile => (&mut left.files, FILES_STEP_BYTES),
         };
-        let given = bytes.next_multiple_of(self.step_bytes).min(*share);
+        let given = bytes.next_multiple_of(step_bytes).min(*share);
         if given == 0 {
             return false;
         }
@@ -177,7 +181,7 @@ impl Reserve {
         }
         let _turn = self.turn.acquire(1).await;
         // A little more, so that a steady load does not ask again at each page.
-        let generous = Shares { files: self.whole_steps(wanted.files + wanted.bytes() / 4), ..wanted };
+        let generous = Shares { files: wanted.files + whole_files_steps(wanted.files / 4), ..wanted };
         let mut grown = self.resize(generous).await;
         if grown.as_ref().is_err_and(is_full) {
             grown = self.resize(wanted).await;
@@ -218,18 +222,15 @@ impl Reserve {
     fn wanted(&self, holdings: Holdings) -> Shares {
         let at_rest = self.wanted_when_written(holdings);
         let unwritten = with_its_path(holdings.unwritten);
-        Shares { files: self.whole_steps(at_rest.files + unwritten), ..at_rest }
+        Shares { files: whole_files_steps(at_rest.files + unwritten), ..at_rest }
     }
 
     /// What is wanted for `holdings` once nothing waits to be written.
     fn wanted_when_written(&self, holdings: Holdings) -> Shares {
-        let log = (holdings.log + holdings.files) / LOG_SHARE_ONE_IN;
-        let log = self.whole_steps(log.min(LOG_SHARE_BYTES_MAX)).max(self.step_bytes);
+        let log = ((holdings.log + holdings.files) / LOG_SHARE_ONE_IN).min(LOG_SHARE_BYTES_MAX);
+        // And a segment for the next start.
+        let log = log.next_multiple_of(self.segment_bytes) + self.segment_bytes;
         Shares { log, files: holdings.files / FILES_SHARE_ONE_IN }
-    }
-
-    fn whole_steps(&self, bytes: u64) -> u64 {
-        bytes.next_multiple_of(self.step_bytes)
     }
 
     fn note_full(&self) {
@@ -291,6 +292,10 @@ fn with_its_path(unwritten_bytes: u64) -> u64 {
     unwritten_bytes + unwritten_bytes / 4
 }
 
+fn whole_files_steps(bytes: u64) -> u64 {
+    bytes.next_multiple_of(FILES_STEP_BYTES)
+}
+
 /// Whether the device has no space for it.
 pub(crate) fn is_full(error: &io::Error) -> bool {
     error.kind() == io::ErrorKind::StorageFull
@@ -307,7 +312,7 @@ mod tests {
 
     use super::*;
 
-    const STEP_BYTES: u64 = 1 << 20;
+    const SEGMENT_BYTES: u64 = 1 << 20;
     const HOLDINGS: Holdings = Holdings { log: 4 << 20, files: 12 << 20, unwritten: 3 << 20 };
 
     /// Runs `body` with a reserve on a device of `capacity_bytes`.
@@ -319,7 +324,7 @@ mod tests {
         disk.set_capacity_bytes(Some(capacity_bytes));
         let mut simulation = Simulation::new(SimOptions::new(7), disk);
         let handle = simulation.handle(ShardIndex(0));
-        let body = body(Rc::new(Reserve::new(&handle, "/reserve".into(), STEP_BYTES)));
+        let body = body(Rc::new(Reserve::new(&handle, "/reserve".into(), SEGMENT_BYTES)));
         simulation.run_until(ShardIndex(0), body).expect("the test comes to an end");
     }
 
@@ -332,10 +337,10 @@ mod tests {
             assert!(files_bytes >= HOLDINGS.unwritten, "what waits has its space: {files_bytes}");
 
             let mut segments = 0;
-            while reserve.give_way(STEP_BYTES, Taker::Log).await {
+            while reserve.give_way(SEGMENT_BYTES, Taker::Log).await {
                 segments += 1;
             }
-            assert_eq!(segments, 4, "a quarter of log and files, in whole steps");
+            assert_eq!(segments, 5, "a quarter of log and files, and one for the next start");
             assert_eq!(reserve.held_bytes(), files_bytes);
             assert!(reserve.is_short());
             assert!(reserve.give_way(files_bytes, Taker::PartitionFile).await);
@@ -345,7 +350,7 @@ mod tests {
 
     #[test]
     fn a_device_counts_as_full_until_the_reserve_is_whole() {
-        with_reserve(5 << 20, async |reserve| {
+        with_reserve(6 << 20, async |reserve| {
             assert_eq!(reserve.grow_to_fit(HOLDINGS).await, Approach::Refused);
             assert!(reserve.is_short());
             assert_eq!(reserve.held_bytes(), 0, "what it cannot hold whole it leaves to others");
