@@ -92,32 +92,59 @@ impl Table {
     /// What stays of this table when it is deleted now, so that its streams can be read as long as their records are:
     /// streams that take no more records, and partitions that take no more writes. `None` if no stream is left.
     pub(crate) fn departed(&self, now: UnixTime) -> Option<Self> {
-        let now_unix_us = now.as_micros();
+        let streams = self.streams_left(now);
+        let (first, last) = (streams.first()?.number, streams.last()?.number);
+        let closing = self.partitions.iter().filter(|partition| partition.lineage.first_stream <= last);
+        let closing: Vec<_> = closing.map(|partition| closed_at(partition, now, last)).collect();
+        let closed = self.closed.iter().copied().filter(|closed| first <= closed.last_stream);
+        Some(self.without_all_but(streams, closed.chain(closing).collect()))
+    }
+
+    /// As [`Table::departed`], of a table with tokens that are still to answer for their transactions: every partition
+    /// that serves stays, since each may have some.
+    pub(crate) fn departed_with_tokens(&self, now: UnixTime) -> Self {
+        let streams = self.streams_left(now);
+        let ends = streams.first().zip(streams.last()).map(|(first, last)| (first.number, last.number));
+        let last = ends.map_or(0, |(_, last)| last);
+        let closing = self.partitions.iter().map(|partition| closed_at(partition, now, last));
+        // What was split before has handed its tokens on, and stays for its records alone.
+        let is_read = |closed: &ClosedPartition| ends.is_some_and(|(first, _)| first <= closed.last_stream);
+        let closed = self.closed.iter().copied().filter(is_read);
+        self.without_all_but(streams, closed.chain(closing).collect())
+    }
+
+    /// The streams whose records can be read when the table is deleted now; none of them takes more.
+    fn streams_left(&self, now: UnixTime) -> Vec<StreamDescription> {
         let disabled = |stream: &StreamDescription| StreamDescription {
-            disabled_unix_us: stream.disabled_unix_us.or(Some(now_unix_us.max(stream.created_unix_us))),
+            disabled_unix_us: stream.disabled_unix_us.or(Some(now.as_micros().max(stream.created_unix_us))),
             ..*stream
         };
-        let streams: Vec<_> =
-            self.streams.iter().map(disabled).filter(|stream| !stream.is_past(now)).collect();
-        let (first, last) = (streams.first()?.number, streams.last()?.number);
-        let closing = self.partitions.iter().map(|partition| ClosedPartition {
-            partition: *partition,
-            closed_unix_us: now_unix_us.max(partition.lineage.opened_unix_us),
-            last_stream: last,
-        });
-        let closed = self.closed.iter().copied().filter(|closed| first <= closed.last_stream);
-        let closing = closing.filter(|closing| closing.partition.lineage.first_stream <= last);
-        Some(Self {
+        self.streams.iter().map(disabled).filter(|stream| !stream.is_past(now)).collect()
+    }
+
+    fn without_all_but(&self, streams: Vec<StreamDescription>, closed: Vec<ClosedPartition>) -> Self {
+        Self {
             settings: TableSettings { tags: BTreeMap::new(), ..self.settings.clone() },
             local_indexes: Vec::new(),
             global_indexes: Vec::new(),
             time_to_live: None,
             streams,
             partitions: Vec::new(),
-            closed: closed.chain(closing).collect(),
+            closed,
             filling: Vec::new(),
             ..self.clone()
-        })
+        }
+    }
+}
+
+/// A partition of a table that is deleted now. One that came to be after the last stream is said to have been there for
+/// the next one, which will never be.
+fn closed_at(partition: &TablePartition, now: UnixTime, last_stream: u32) -> ClosedPartition {
+    let lineage = &partition.lineage;
+    ClosedPartition {
+        partition: *partition,
+        closed_unix_us: now.as_micros().max(lineage.opened_unix_us),
+        last_stream: last_stream.max(lineage.first_stream).max(1),
     }
 }
 

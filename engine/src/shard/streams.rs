@@ -16,8 +16,8 @@ use crate::{
         StreamName, StreamShard,
     },
     stream::{
-        RETENTION, RecordPage, SequenceNumber, ShardIterator, StreamShardId, Trimmed, first_at_or_after,
-        horizon, last_position, remove_all_but_records, remove_records, trim_records,
+        Kept, RETENTION, RecordPage, SequenceNumber, ShardIterator, StreamShardId, Trimmed,
+        first_at_or_after, horizon, last_position, remove_all_but, remove_records, trim_records,
     },
 };
 
@@ -261,7 +261,7 @@ fn shard_places<'a>(
 
 /// The table of this name, and deleted ones whose streams can still be read.
 fn tables_named<'a>(catalog: &'a Catalog, name: &'a str) -> impl Iterator<Item = &'a Arc<Table>> {
-    let departed = catalog.departed().filter(move |table| *table.name == *name);
+    let departed = catalog.departed().filter(move |table| *table.name == *name && !table.streams.is_empty());
     catalog.table(name).into_iter().chain(departed)
 }
 
@@ -295,11 +295,14 @@ fn list_streams(catalog: &Catalog, request: &ListStreams) -> Result<ListStreamsO
 // --- Trimming, in the background.
 
 impl LocalEngine {
-    /// Trims streams for as long as the shard lives. Costs nothing while there is no stream.
+    /// Trims streams for as long as the shard lives. Costs nothing while there is no stream, nor a deleted table.
     pub(super) async fn trim_streams_forever(self) {
         loop {
-            self.until_catalog(|catalog| catalog.tables_of_streams().any(|table| !table.streams.is_empty()))
-                .await;
+            self.until_catalog(|catalog| {
+                let has_streams = catalog.tables().any(|table| !table.streams.is_empty());
+                has_streams || catalog.departed().next().is_some()
+            })
+            .await;
             self.handle().sleep(TRIM_INTERVAL).await;
             if matches!(self.trim_streams().await, Err(Error::Closed)) {
                 return;
@@ -310,8 +313,13 @@ impl LocalEngine {
     /// Trims all streams once. The catalog's shard also forgets those that nobody can read any more.
     pub(super) async fn trim_streams(&self) -> Result<(), Error> {
         let (catalog, now) = (self.catalog(), self.handle().unix_time());
+        for table in catalog.tables() {
+            tell(self.clear_closed(table, Kept::OF_A_SPLIT).await, &table.name)?;
+        }
+        for table in catalog.departed() {
+            tell(self.clear_closed(table, Kept::OF_A_DELETED_TABLE).await, &table.name)?;
+        }
         for table in catalog.tables_of_streams() {
-            tell(self.clear_closed(table).await, &table.name)?;
             for stream in &table.streams {
                 tell(self.trim_stream(table, stream).await, &table.name)?;
             }
@@ -334,11 +342,12 @@ impl LocalEngine {
         Ok(())
     }
 
-    /// Gives back the room of everything but stream records in partitions that are there for these alone.
-    async fn clear_closed(&self, table: &Table) -> Result<(), Error> {
+    /// Gives back the room of everything that closed partitions are not kept for.
+    async fn clear_closed(&self, table: &Table, kept: Kept) -> Result<(), Error> {
         for partition in self.open_here(table.closed.iter().map(|closed| &closed.partition)) {
             loop {
-                let (removed, commit) = partition.write(remove_all_but_records).await?;
+                let (removed, commit) =
+                    partition.write(|view, batch| remove_all_but(kept, view, batch)).await?;
                 commit.wait().await?;
                 if removed == Trimmed::All {
                     break;
@@ -349,8 +358,11 @@ impl LocalEngine {
         Ok(())
     }
 
-    /// Forgets a deleted table whose streams nobody can read any more.
+    /// Forgets a deleted table whose streams nobody can read any more, unless tokens still answer in it.
     async fn forget_departed(&self, departed: &Table) -> Result<(), Error> {
+        if self.has_tokens(departed).await? {
+            return Ok(());
+        }
         self.catalog_writer().forget_departed(departed).await?;
         self.spread(self.catalog().without_departed(departed.number)).await?;
         self.drop_everywhere(departed.all_partitions().map(|(_, partition)| partition.id).collect()).await

@@ -194,9 +194,15 @@ impl LocalEngine {
         removed.map(|()| description)
     }
 
-    /// Forgets a table, first durably, then everywhere; its streams stay for their readers.
+    /// Forgets a table, first durably, then everywhere; its streams stay for their readers, and tokens until they have
+    /// had their time. No transaction with a token runs on it meanwhile.
     async fn remove_table(&self, table: Arc<Table>) -> Result<(), Error> {
-        let kept: BTreeSet<PartitionId> = match table.departed(self.handle().unix_time()) {
+        let now = self.handle().unix_time();
+        let departed = match self.has_tokens(&table).await? {
+            true => Some(table.departed_with_tokens(now)),
+            false => table.departed(now),
+        };
+        let kept: BTreeSet<PartitionId> = match departed {
             Some(departed) => {
                 self.catalog_writer().depart(&table, &departed).await?;
                 let kept = departed.all_partitions().map(|(_, partition)| partition.id).collect();
@@ -215,7 +221,7 @@ impl LocalEngine {
         self.drop_everywhere(gone).await
     }
 
-    /// Gives up the outboxes of partitions that stay for their stream records alone.
+    /// Gives up the outboxes of partitions that take no writes any more.
     async fn close_outboxes_everywhere(&self, partitions: Arc<[PartitionId]>) -> Result<(), Error> {
         self.with_each_everywhere(partitions, LocalEngine::close_outbox).await
     }

@@ -26,4 +26,4 @@ pub use label::StreamLabel;
 pub(crate) use reading::{RecordPage, first_at_or_after, horizon, last_position};
 pub use sequence_number::SequenceNumber;
 pub use shard_id::StreamShardId;
-pub(crate) use trimming::{RETENTION, Trimmed, remove_all_but_records, remove_records, trim_records};
+pub(crate) use trimming::{Kept, RETENTION, Trimmed, remove_all_but, remove_records, trim_records};

@@ -1,10 +1,10 @@
 //! Removes records that are too old, in steps of bounded size.
 
-use std::time::Duration;
+use std::{iter, time::Duration};
 
 use basalt_format::{
     DecodeError,
-    key_encoding::TAG_STREAM,
+    key_encoding::{TAG_STREAM, TAG_TOKEN},
     stream_record::{HORIZON_ENTRY_INDEX, StreamKey, encode_horizon, stream_range},
 };
 use basalt_runtime::UnixTime;
@@ -58,11 +58,28 @@ pub(crate) fn remove_records(
     Ok(Trimmed::Some)
 }
 
-/// Removes rows of other tags from a partition that is there for its stream records alone.
-pub(crate) fn remove_all_but_records(view: &View<'_>, batch: &mut WriteBatch) -> Result<Trimmed, Stop> {
-    let (before, behind) = (([0], [TAG_STREAM]), ([TAG_STREAM + 1], [u8::MAX]));
+/// What a closed partition is kept for, by its tags in their order.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Kept(&'static [u8]);
+
+impl Kept {
+    /// Of a partition that was split: its children have everything else.
+    pub(crate) const OF_A_SPLIT: Self = Self(&[TAG_STREAM]);
+    /// Of a deleted table's partition.
+    pub(crate) const OF_A_DELETED_TABLE: Self = Self(&[TAG_STREAM, TAG_TOKEN]);
+
+    /// The ranges of all other tags.
+    fn gaps(self) -> impl Iterator<Item = ([u8; 1], [u8; 1])> {
+        let starts = iter::once(0).chain(self.0.iter().map(|tag| tag + 1));
+        let ends = self.0.iter().copied().chain([u8::MAX]);
+        starts.zip(ends).map(|(first, end)| ([first], [end]))
+    }
+}
+
+/// Removes all other rows from a partition that takes no writes any more.
+pub(crate) fn remove_all_but(kept: Kept, view: &View<'_>, batch: &mut WriteBatch) -> Result<Trimmed, Stop> {
     let mut count = 0;
-    for (first, end) in [before, behind] {
+    for (first, end) in kept.gaps() {
         let mut cursor = view.cursor(KeyRange::half_open(&first, &end), Direction::Forward);
         while let Some((key, _row)) = cursor.next()? {
             batch.delete(key);

@@ -1,7 +1,7 @@
-//! Keeps the end of a table and transactions over several shards apart.
+//! Keeps the end of a table apart from transactions over several shards, and from those with tokens.
 //!
 //! A table that is dropped takes its ledgers with it, and a decision that is lost would leave a transaction half done
-//! elsewhere. So a drop first waits for the running transactions, and new ones wait for the drop. Who waits holds
+//! elsewhere; and it keeps the tokens that it finds. So a drop first waits for the running transactions, and new ones wait for the drop. Who waits holds
 //! nothing.
 
 use std::{cell::RefCell, collections::BTreeMap, rc::Rc};

@@ -6,6 +6,7 @@
 mod batches;
 mod conditions;
 mod deleted_streams;
+mod deleted_tokens;
 mod durability;
 mod index_changes;
 mod index_delivery;

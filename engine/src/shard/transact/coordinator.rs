@@ -15,7 +15,7 @@ use basalt_storage::Partition;
 
 use super::{
     group::{ActionReport, Refusal},
-    participant::Evaluation,
+    participant::{Evaluation, OnOneShard},
     tokens::TokenToKeep,
 };
 use crate::{
@@ -40,7 +40,7 @@ struct Committed {
 enum Unanswered {
     /// Nothing was done.
     NotDone(Error),
-    /// It was decided, but not carried out everywhere: the next start does the rest.
+    /// It was decided, but not carried out everywhere, or an index cannot show it for now: the next start does the rest.
     Decided(Error, Option<TokenPlace>),
 }
 
@@ -86,7 +86,7 @@ impl LocalEngine {
                 Claim::Full => return Err(Error::Overloaded),
                 Claim::Ended(place) => match self.read_token(place, &token).await? {
                     Some(row) => return Ok(self.answer_again(&plan, &row)),
-                    // The table that it was kept with is gone, and what the transaction did there.
+                    // It has had its time since it was claimed.
                     None => self.release_token(hash).await?,
                 },
             }
@@ -136,10 +136,17 @@ impl LocalEngine {
         let tables = plan.tables();
         let by_shard = self.by_shard(&plan.actions)?;
         if by_shard.len() == 1 {
+            // A table that is deleted looks for the tokens to be kept: none may come behind its back.
+            let _running = match token {
+                Some(_) => Some(self.transactions().pauses.begin(tables).await),
+                None => None,
+            };
             // Also if it is another shard by now, where it is to be coordinated.
             let actions = by_shard.into_values().flatten().collect();
-            let (evaluation, token) = self.transact_here(actions, token).await?;
-            return Ok(Committed { reports: all_or_error(count, [Ok(evaluation)])?, token });
+            let OnOneShard { evaluation, token, delivered } = self.transact_here(actions, token).await?;
+            let reports = all_or_error(count, [Ok(evaluation)])?;
+            delivered.map_err(|error| Unanswered::Decided(error, token))?;
+            return Ok(Committed { reports, token });
         }
         sometimes!("transaction over several shards");
         let _running = self.transactions().pauses.begin(tables).await;

@@ -30,13 +30,21 @@ type ItemKeys = Vec<Rc<[u8]>>;
 /// What came of a shard's part.
 pub(super) type Evaluation = Result<Vec<ActionReport>, Refusal>;
 
+/// What came of a whole transaction on one shard.
+pub(super) struct OnOneShard {
+    pub(super) evaluation: Evaluation,
+    pub(super) token: Option<TokenPlace>,
+    /// Whether indexes show it. It is committed all the same.
+    pub(super) delivered: Result<(), Error>,
+}
+
 impl LocalEngine {
     /// Runs a whole transaction, all of whose items are here: one evaluation, one frame.
     pub(super) async fn transact_here(
         &self,
         actions: Vec<Arc<PlannedAction>>,
         token: Option<TokenToKeep<'_>>,
-    ) -> Result<(Evaluation, Option<TokenPlace>), Error> {
+    ) -> Result<OnOneShard, Error> {
         let group = ActionGroup::new(self, actions).await?;
         self.outbox_room_of(&group.partitions).await?;
         let written = self.store().write_together(&group.partitions, |views, batches| {
@@ -53,11 +61,11 @@ impl LocalEngine {
         // Also a refusal waits: the items that it rests on may not be durable yet.
         commit.wait().await?;
         Ok(match posted {
-            Ok((reports, delivered, place)) => {
-                Delivered::wait_for_all(delivered).await?;
-                (Ok(reports), place)
+            Ok((reports, delivered, token)) => {
+                let delivered = Delivered::wait_for_all(delivered).await;
+                OnOneShard { evaluation: Ok(reports), token, delivered }
             }
-            Err(refusal) => (Err(refusal), None),
+            Err(refusal) => OnOneShard { evaluation: Err(refusal), token: None, delivered: Ok(()) },
         })
     }
 

@@ -87,6 +87,16 @@ impl LocalEngine {
             .await?;
             locked.iter().for_each(|key| self.lock_prepared(partition.id(), key));
         }
+        for partition in self.departed_partitions_here() {
+            walk(&partition, |key, row| {
+                // Nothing else that was left of a deleted table means anything.
+                if let FoundRow::Token(token) = found_row(partition.id(), key, row)? {
+                    found.tokens.push(token);
+                }
+                Ok(ControlFlow::Continue(()))
+            })
+            .await?;
+        }
         let partitions = found.tokens.iter().map(|token| token.place.partition);
         self.transactions().token_partitions.borrow_mut().extend(partitions);
         Ok(found)
@@ -151,6 +161,13 @@ impl LocalEngine {
         let catalog = self.catalog();
         let partitions = catalog.tables().flat_map(|table| &table.partitions);
         partitions.filter_map(|partition| self.store().partition(partition.id)).collect()
+    }
+
+    /// What deleted tables have left on this shard.
+    fn departed_partitions_here(&self) -> Vec<Partition> {
+        let catalog = self.catalog();
+        let closed = catalog.departed().flat_map(|table| &table.closed);
+        closed.filter_map(|closed| self.store().partition(closed.partition.id)).collect()
     }
 }
 

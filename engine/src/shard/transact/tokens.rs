@@ -1,16 +1,21 @@
 //! Tokens: asked for on the shard that they belong to, kept in a row of the ledger, read again to answer a request that
 //! has run before.
 
-use basalt_format::transaction::{TokenKey, TokenRow};
+use std::sync::Arc;
+
+use basalt_format::{
+    key_encoding::TAG_TOKEN,
+    transaction::{TokenKey, TokenRow},
+};
 use basalt_runtime::ShardIndex;
-use basalt_storage::{Partition, PartitionId, WriteBatch};
+use basalt_storage::{Direction, KeyRange, Partition, PartitionId, WriteBatch};
 
 use super::group::ActionReport;
 use crate::{
-    catalog::owner_of,
+    catalog::{Table, owner_of},
     error::Error,
     shard::LocalEngine,
-    transaction::{Claim, TokenHash, TokenPlace, TransactToken},
+    transaction::{Claim, TOKEN_LIFETIME_US, TokenHash, TokenPlace, TransactToken},
 };
 
 /// Where a token's row was looked for.
@@ -72,7 +77,7 @@ impl LocalEngine {
         .await
     }
 
-    /// The row of an ended transaction's token; `None` if its table is gone.
+    /// The row of an ended transaction's token; `None` if it has had its time since it was asked for.
     pub(super) async fn read_token(
         &self,
         place: TokenPlace,
@@ -109,6 +114,33 @@ impl LocalEngine {
             }
             row => Ok(Found::Row(row?.transpose()?)),
         }
+    }
+
+    /// Whether tokens lie in a table's partitions that still answer for their transactions.
+    pub(in crate::shard) async fn has_tokens(&self, table: &Table) -> Result<bool, Error> {
+        let partitions: Arc<[PartitionId]> =
+            table.all_partitions().map(|(_, partition)| partition.id).collect();
+        let looking = self.on_every_shard(move |shard| {
+            let partitions = Arc::clone(&partitions);
+            async move { shard.has_tokens_here(&partitions).await }
+        });
+        Ok(looking.await?.contains(&true))
+    }
+
+    async fn has_tokens_here(&self, partitions: &[PartitionId]) -> Result<bool, Error> {
+        let ended_before = self.handle().unix_time().as_micros().saturating_sub(TOKEN_LIFETIME_US);
+        let (first, end) = (TokenKey::from_time(ended_before + 1), [TAG_TOKEN + 1]);
+        let with_tokens = self.transactions().token_partitions.borrow().clone();
+        for partition in partitions.iter().filter(|id| with_tokens.contains(id)) {
+            let Some(partition) = self.store().partition(*partition) else { continue };
+            let found = partition.read(|view| {
+                Ok(view.cursor(KeyRange::half_open(&first, &end), Direction::Forward).next()?.is_some())
+            });
+            if found.await? {
+                return Ok(true);
+            }
+        }
+        Ok(false)
     }
 
     async fn on_shard_of_token<T: Send + 'static>(
