@@ -240,7 +240,8 @@ impl Partition for ToyPartition {
         let shared = self.shared.borrow();
         let all = shared.state.iter().filter(|(key, _)| {
             use std::ops::RangeBounds;
-            (scan.from.as_ref(), scan.to.as_ref()).contains(*key)
+            let range = (scan.from.as_ref(), scan.to.as_ref());
+            RangeBounds::<Vec<u8>>::contains(&range, *key)
         });
         let mut rows: Vec<(Key, Value)> = all.map(|(key, value)| (key.clone(), value.clone())).collect();
         if scan.order == Order::Descending {
