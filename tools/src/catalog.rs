@@ -16,8 +16,8 @@ pub(crate) const CATALOG_PARTITION: u64 = 0;
 #[derive(Debug, Default)]
 pub(crate) struct Catalog {
     pub(crate) tables: BTreeMap<String, TableRow>,
-    /// Names of deleted tables whose streams can still be read, by number.
-    pub(crate) deleted_tables: BTreeMap<u64, String>,
+    /// What is left of deleted tables, with their names, by number.
+    pub(crate) deleted_tables: BTreeMap<u64, (String, TableRow)>,
     pub(crate) partitions: BTreeMap<u64, PartitionRow>,
     /// Parts of the catalog's own tree that cannot be read.
     pub(crate) lost: Vec<Lost>,
@@ -46,8 +46,7 @@ impl Catalog {
             match key {
                 CatalogKey::Table(name) => _ = self.tables.insert(name, TableRow::decode(value)?),
                 CatalogKey::DeletedTable { number, name } => {
-                    TableRow::decode(value)?;
-                    self.deleted_tables.insert(number, name);
+                    self.deleted_tables.insert(number, (name, TableRow::decode(value)?));
                 }
                 CatalogKey::Partition(number) => {
                     self.partitions.insert(number, PartitionRow::decode(value)?);
@@ -104,8 +103,8 @@ impl Catalog {
             return "the catalog".to_owned();
         }
         let Some(row) = self.partitions.get(&partition) else { return "of no table: dropped".to_owned() };
-        if let Some(name) = self.deleted_tables.get(&row.table_number) {
-            return format!("deleted table {name}, kept for its streams");
+        if let Some((name, _)) = self.deleted_tables.get(&row.table_number) {
+            return format!("deleted table {name}, kept for its streams and tokens");
         }
         let state = match row.state {
             PartitionState::Open => "",

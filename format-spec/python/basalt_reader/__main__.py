@@ -2,7 +2,8 @@
 
     python -m basalt_reader DIR                      every item: {"Table": ..., "Item": {...}}
     python -m basalt_reader DIR --indexes            also the entries of indexes: {"Table", "Index", "Item"}
-    python -m basalt_reader DIR --streams            also stream records, in their order in each partition
+    python -m basalt_reader DIR --streams            also stream records, in their order in each partition; those of
+                                                     deleted tables last
     python -m basalt_reader DIR --verify             checks everything, prints nothing but a summary
 
 Needs `xxhash` (requirements.txt). The directory must not be in use. Exit code 1 tells damage, on standard error.
@@ -13,7 +14,7 @@ import json
 import sys
 
 from .cursor import Damage
-from .database import tables
+from .database import deleted_tables, tables
 from .directory import Directory
 
 
@@ -35,8 +36,8 @@ def main():
 
 def print_directory(arguments):
     directory = Directory(arguments.directory)
-    found = tables(directory)
-    for table in found.values():
+    found, deleted = tables(directory), deleted_tables(directory)
+    for table in [*found.values(), *deleted]:
         table.check()
     if arguments.verify:
         items = sum(len(table.items) for table in found.values())
@@ -49,6 +50,8 @@ def print_directory(arguments):
             print_indexes(name, table)
         if arguments.streams:
             print_streams(name, table)
+    for table in deleted if arguments.streams else []:
+        print_streams(table.name, table, deleted=True)
 
 
 def print_indexes(name, table):
@@ -60,13 +63,13 @@ def print_indexes(name, table):
             tell({"Table": name, "Index": index["name"], "Item": item})
 
 
-def print_streams(name, table):
+def print_streams(name, table, **further):
     for stream, partition, (entry, change), _, record in table.records():
         told = {"eventName": record["event"].upper(), "Keys": record["keys"]}
         told |= {"NewImage": record["new_image"]} if record["new_image"] is not None else {}
         told |= {"OldImage": record["old_image"]} if record["old_image"] is not None else {}
         told |= {"userIdentity": "dynamodb.amazonaws.com"} if record["cause"] == "TimeToLive" else {}
-        tell({"Table": name, "Stream": stream, "Partition": partition, "Position": [entry, change], "Record": told})
+        tell({"Table": name, "Stream": stream, "Partition": partition, "Position": [entry, change], "Record": told, **further})
 
 
 def tell(document):

@@ -128,9 +128,7 @@ class Table:
 
     def records(self):
         """The records of all streams: stream, partition, position, hybrid time, record."""
-        for partition in self.partitions.keys() & self.directory.partitions.keys():
-            for stream, position, time, record in stream_records(self.directory.partitions[partition]):
-                yield stream, partition, position, time, record
+        return _records(self.directory, self.partitions)
 
     def check(self):
         """Everything that can be held against the items."""
@@ -152,6 +150,38 @@ class Table:
 def tables(directory):
     """Every table of a directory, by name."""
     return {name: Table(directory, name, row) for name, row in sorted(directory.catalog.tables.items())}
+
+
+class DeletedTable:
+    """What is left of a table that was deleted: stream records, and tokens of transactions."""
+
+    def __init__(self, directory, definition):
+        self.directory, self.name = directory, definition["name"]
+        self.partitions = directory.catalog.partitions_of(definition["number"])
+        closed = all(row["state"] == "Closed" for row in self.partitions.values())
+        require(closed, f"deleted table {self.name} has a partition that serves")
+
+    def records(self):
+        """The records of all streams: stream, partition, position, hybrid time, record."""
+        return _records(self.directory, self.partitions)
+
+    def check(self):
+        """Everything that can be checked without items."""
+        for partition in self.partitions.keys() & self.directory.partitions.keys():
+            check_tokens(self.directory.partitions[partition])
+        for _ in self.records():
+            pass
+
+
+def deleted_tables(directory):
+    """Every deleted table that has left something, in the order of their numbers."""
+    return [DeletedTable(directory, row) for _, row in sorted(directory.catalog.deleted_tables.items())]
+
+
+def _records(directory, partitions):
+    for partition in partitions.keys() & directory.partitions.keys():
+        for stream, position, time, record in stream_records(directory.partitions[partition]):
+            yield stream, partition, position, time, record
 
 
 def _hash(key):

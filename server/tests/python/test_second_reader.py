@@ -47,9 +47,9 @@ def read_all(directory):
     found, streams = {}, {}
     for line in output.splitlines():
         told = json.loads(line)
-        if "Record" in told:
+        if "Record" in told and not told.get("deleted"):
             streams.setdefault((told["Table"], told["Partition"]), []).append(record_form(told["Record"]))
-        else:
+        elif "Item" in told:
             found.setdefault((told["Table"], told.get("Index")), []).append(form(told["Item"]))
     return {place: sorted(items) for place, items in found.items()}, streams
 
@@ -290,6 +290,26 @@ def test_the_reader_agrees_after_a_clean_stop_and_after_kills(daemon):
         check_against_daemon(daemon.directory, daemon, is_settled=False)
     assert daemon.stop() == 0, daemon.log()
     check_against_daemon(daemon.directory, daemon, is_settled=True)
+
+
+def test_what_deleted_tables_have_left_is_read(daemon):
+    client, put = daemon.client(), lambda table, key: {"Put": {"TableName": table, "Item": {"pk": {"S": key}}}}
+    for table, stream in (("told", {"StreamEnabled": True, "StreamViewType": "NEW_IMAGE"}), ("silent", None)):
+        client.create_table(
+            TableName=table,
+            BillingMode="PAY_PER_REQUEST",
+            AttributeDefinitions=[{"AttributeName": "pk", "AttributeType": "S"}],
+            KeySchema=[{"AttributeName": "pk", "KeyType": "HASH"}],
+            **({"StreamSpecification": stream} if stream else {}),
+        )
+        client.transact_write_items(TransactItems=[put(table, "a"), put(table, "b")], ClientRequestToken=f"once {table}")
+        client.delete_table(TableName=table)
+    assert daemon.stop() == 0, daemon.log()
+    code, output, complaint = read(daemon.directory, "--streams")
+    assert code == 0, complaint
+    records = [json.loads(line) for line in output.splitlines()]
+    assert {(record["Table"], record["deleted"]) for record in records} == {("told", True)}
+    assert sorted(record["Record"]["NewImage"]["pk"]["S"] for record in records) == ["a", "b"]
 
 
 def test_a_damaged_directory_is_noticed_or_reads_the_same(daemon):

@@ -54,6 +54,12 @@ pub(crate) fn check(
     });
     let of_tables: Vec<Vec<Contradiction>> = of_tables.collect::<Result<_, Failure>>()?;
     found.extend(of_tables.into_iter().flatten());
+    for (number, (name, table)) in &catalog.deleted_tables {
+        if catalog.partitions_of(*number).iter().any(|(partition, _)| is_damaged(*partition)) {
+            continue;
+        }
+        found.extend(streams::check(&format!("{name}, which was deleted"), table, catalog, rows)?);
+    }
     Ok(found)
 }
 

@@ -3,7 +3,9 @@
 use std::collections::BTreeMap;
 
 use basalt_format::{
+    DecodeError,
     catalog::{PartitionRow, PartitionState, TableRow},
+    item_encoding,
     key_encoding::TAG_STREAM,
     stream_record::{
         HORIZON_ENTRY_INDEX, StreamKey, StreamPosition, StreamRecord, decode_horizon, part_count,
@@ -148,7 +150,7 @@ impl<'a> RecordReader<'a> {
         if wanted != parts {
             return Err(told(format!("{parts} of its {wanted} parts are there")));
         }
-        StreamRecord::decode(&bytes).map(|_| ()).map_err(|error| told(error.to_string()))
+        check_record(&bytes).map_err(|error| told(error.to_string()))
     }
 
     fn finish(mut self) -> Read {
@@ -156,6 +158,13 @@ impl<'a> RecordReader<'a> {
         self.read.problem = self.read.problem.take().or(ended.err());
         self.read
     }
+}
+
+/// A record and the items in it.
+fn check_record(bytes: &[u8]) -> Result<(), DecodeError> {
+    let record = StreamRecord::decode(bytes)?;
+    let images = [record.new_image, record.old_image].into_iter().flatten();
+    std::iter::once(record.keys).chain(images).try_for_each(item_encoding::validate)
 }
 
 fn in_words(stream: u32, position: StreamPosition) -> String {

@@ -140,6 +140,34 @@ fn a_file_that_is_missing_or_another_one_is_found() {
     report_of(&["verify", text(&data)]);
 }
 
+#[test]
+fn the_stream_records_of_a_deleted_table_are_read() {
+    let directory = tempfile::tempdir().unwrap();
+    let data = directory.path().join("data");
+    let engine = open(&data);
+    create(&engine);
+    (0..6).for_each(|number| put(&engine, number, 1));
+    engine.delete_table("orders").unwrap();
+    engine.checkpoint().unwrap();
+    engine.close().unwrap();
+    report_of(&["verify", text(&data)]);
+    let mut tampered = 0;
+    for path in partition_files(&data) {
+        let sound = fs::read(&path).unwrap();
+        // The last of it is in the newest image of a record.
+        let Some(changed) = with_word_changed(&sound, b"customer", b"\xff\xffstomer") else { continue };
+        fs::write(&path, changed).unwrap();
+        let output = basaltctl(&["verify", text(&data)]);
+        let report: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
+        let found = report["contradictions"].to_string();
+        assert_eq!(output.status.code(), Some(1), "{path:?}: {report:#}");
+        assert!(found.contains("stream of table orders, which was deleted"), "{path:?}: {report:#}");
+        fs::write(&path, sound).unwrap();
+        tampered += 1;
+    }
+    assert!(tampered >= 1, "some file has records");
+}
+
 fn partition_files(data: &Path) -> Vec<PathBuf> {
     let groups = fs::read_dir(data.join("part")).unwrap();
     let files = groups.flat_map(|group| fs::read_dir(group.unwrap().path()).unwrap());
