@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use basalt_engine::{Snapshot, SnapshotContent};
+use basalt_engine::{ErrorKind, IndexLag, Snapshot, SnapshotContent};
 use base64::{Engine as _, prelude::BASE64_STANDARD};
 use hyper::StatusCode;
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
@@ -56,6 +56,22 @@ struct Read {
     blocks: u32,
 }
 
+#[derive(Deserialize)]
+struct OfTable {
+    table: String,
+}
+
+/// How far a table's global indexes are behind it.
+#[derive(Serialize)]
+struct Lag {
+    /// Writes that not every index has yet.
+    entry_count: u64,
+    /// Memory that they take.
+    bytes: u64,
+    /// Age of the oldest; 0 if there is none.
+    oldest_age_us: u64,
+}
+
 #[derive(Serialize)]
 struct Compacted {
     bytes_before: u64,
@@ -84,6 +100,10 @@ impl Admin {
                 let Named { snapshot } = parse(body)?;
                 self.sessions.end(&snapshot).ok_or_else(Refusal::no_snapshot)?;
                 json(&Done {})
+            }
+            "index-lag" => {
+                let OfTable { table } = parse(body)?;
+                json(&Lag::from(self.engine.index_lag(&table).await?))
             }
             "compact" => {
                 let (bytes_before, bytes_after) = self.engine.compact().await?;
@@ -148,7 +168,7 @@ fn json(answer: &impl Serialize) -> Result<Answer, Refusal> {
 impl Refusal {
     pub(super) fn unknown() -> Self {
         let message = "no such thing: POST /_basalt/admin/ with snapshot/begin, snapshot/read, snapshot/release-log, \
-                       snapshot/end or compact";
+                       snapshot/end, index-lag or compact";
         Self { status: StatusCode::NOT_FOUND, message: message.to_owned() }
     }
 
@@ -166,8 +186,20 @@ impl Refusal {
     }
 }
 
+impl From<IndexLag> for Lag {
+    fn from(lag: IndexLag) -> Self {
+        let IndexLag { entry_count, bytes, oldest_age } = lag;
+        let oldest_age_us = u64::try_from(oldest_age.as_micros()).unwrap_or(u64::MAX);
+        Self { entry_count, bytes, oldest_age_us }
+    }
+}
+
 impl From<basalt_engine::Error> for Refusal {
     fn from(error: basalt_engine::Error) -> Self {
-        Self { status: StatusCode::SERVICE_UNAVAILABLE, message: error.to_string() }
+        let status = match error.kind() {
+            ErrorKind::FixRequest => StatusCode::BAD_REQUEST,
+            _ => StatusCode::SERVICE_UNAVAILABLE,
+        };
+        Self { status, message: error.to_string() }
     }
 }

@@ -1,4 +1,4 @@
-//! The operators' listener: snapshots for backups of a running daemon, compaction.
+//! The operators' listener: snapshots for backups of a running daemon, compaction, how far indexes are behind.
 //!
 //! Off unless `--admin-listen` is given, on an address of its own, and meant for this machine: who reaches it may read
 //! everything. Everything is `POST /_basalt/admin/<what>` with a JSON body; answers are JSON, or plain bytes for what
