@@ -101,6 +101,14 @@ pub enum ValidationError {
     /// More tags than a table may have.
     #[error("One or more parameter values were invalid: Too many tags: tag limit is 50")]
     TooManyTags,
+    /// A tag whose key is AWS's own.
+    #[error(
+        "One or more parameter values were invalid: Tag keys must not begin with aws:, which is reserved: {key}"
+    )]
+    ReservedTagKey {
+        /// The key.
+        key: String,
+    },
     /// Enabling a stream of a table that has one.
     #[error("Table already has an enabled stream: TableName: {table_name}")]
     StreamIsEnabled {

@@ -64,6 +64,19 @@ pub struct ThroughputHistory {
 }
 
 impl ThroughputHistory {
+    /// Tells of what has changed since `before` when it began, not when it came to its end.
+    pub(crate) fn as_change_begins(&mut self, before: &Self, now: UnixTime) {
+        let told = [
+            (&mut self.last_increase_unix_us, before.last_increase_unix_us),
+            (&mut self.last_decrease_unix_us, before.last_decrease_unix_us),
+        ];
+        for (time, before) in told {
+            if *time != before {
+                *time = Some(now.as_micros());
+            }
+        }
+    }
+
     /// How often the figures shrank on the day that it is.
     pub(crate) fn decreases_today(&self, now: UnixTime) -> u64 {
         let day = |unix_us: u64| unix_us / DAY_US;

@@ -287,6 +287,7 @@ impl TableDescription {
             self.billing_mode = before.settings.billing_mode;
             self.decreases_today = before.settings.throughput_history.decreases_today(now);
         }
+        self.throughput_history.as_change_begins(&before.settings.throughput_history, now);
         for index in &mut self.global_indexes {
             if let Some(present) = before.global_index(&index.definition.index_name) {
                 index.is_updating = index.definition.throughput != present.throughput;

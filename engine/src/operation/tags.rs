@@ -9,6 +9,8 @@ use crate::{
 
 /// A table has at most so many tags.
 pub const TAGS_MAX: usize = 50;
+/// Keys that begin so, in any case, are AWS's own: nobody else can put them.
+const RESERVED_PREFIX: &str = "aws:";
 
 /// Puts and removes tags of one table.
 #[derive(Debug, Clone, Default)]
@@ -32,7 +34,14 @@ impl ChangeTags {
     }
 }
 
-/// Refuses more tags than a table may have.
+/// Refuses reserved keys, and more tags than a table may have.
 pub(super) fn check_tags(tags: &BTreeMap<String, String>) -> Result<(), Error> {
+    if let Some(key) = tags.keys().find(|key| is_reserved(key)) {
+        return Err(ValidationError::ReservedTagKey { key: key.clone() }.into());
+    }
     if tags.len() > TAGS_MAX { Err(ValidationError::TooManyTags.into()) } else { Ok(()) }
+}
+
+fn is_reserved(key: &str) -> bool {
+    key.get(..RESERVED_PREFIX.len()).is_some_and(|start| start.eq_ignore_ascii_case(RESERVED_PREFIX))
 }

@@ -251,12 +251,15 @@ fn history_over(present: &TableSettings, billing_mode: BillingMode, now: UnixTim
         || after.write_capacity_units > before.write_capacity_units;
     let shrinks = after.read_capacity_units < before.read_capacity_units
         || after.write_capacity_units < before.write_capacity_units;
+    // When the change begins is told by the answer to the request, and when it has come to its end by what is told
+    // from then on; clients see times in milliseconds, and these two differ.
+    let ended_unix_us = now.as_micros() + 1000;
     if grows {
-        history.last_increase_unix_us = Some(now.as_micros());
+        history.last_increase_unix_us = Some(ended_unix_us);
     }
     if shrinks {
         history.decreases_that_day = history.decreases_today(now) + 1;
-        history.last_decrease_unix_us = Some(now.as_micros());
+        history.last_decrease_unix_us = Some(ended_unix_us);
     }
     history
 }
@@ -320,7 +323,7 @@ mod tests {
             settings = to(mode).settings_over(&settings, at(time)).unwrap();
         }
         let history = settings.throughput_history;
-        assert_eq!((history.last_increase_unix_us, history.last_decrease_unix_us), (Some(3), Some(3)));
+        assert_eq!((history.last_increase_unix_us, history.last_decrease_unix_us), (Some(1003), Some(1003)));
         assert_eq!(history.decreases_today(at(DAY_US - 1)), 2);
         assert_eq!(history.decreases_today(at(DAY_US)), 0, "another day");
         let next_day = to(provisioned(1, 1)).settings_over(&settings, at(DAY_US)).unwrap();

@@ -59,6 +59,29 @@ fn a_table_has_at_most_fifty_tags() {
 }
 
 #[test]
+fn keys_of_aws_own_tags_are_refused() {
+    let server = server_with_table(json!([]));
+    for key in ["aws:", "aws:cloudformation:stack-name", "AWS:x", "Aws:ä"] {
+        let tag = json!({"ResourceArn": ARN, "Tags": [{"Key": key, "Value": ""}]});
+        let refused = server.call("TagResource", &tag.to_string());
+        assert_eq!(refused.exception(), "ValidationException", "{key}");
+        assert!(refused.message().contains("reserved"), "{}", refused.message());
+    }
+    for key in ["aws", "aws-x", "äws:", "x:aws:"] {
+        let tag = json!({"ResourceArn": ARN, "Tags": [{"Key": key, "Value": ""}]});
+        assert_eq!(server.call("TagResource", &tag.to_string()).status, 200, "{key}");
+    }
+    let create = json!({
+        "TableName": "others",
+        "AttributeDefinitions": [{"AttributeName": "pk", "AttributeType": "S"}],
+        "KeySchema": [{"AttributeName": "pk", "KeyType": "HASH"}],
+        "BillingMode": "PAY_PER_REQUEST",
+        "Tags": [{"Key": "aws:x", "Value": ""}],
+    });
+    assert_eq!(server.call("CreateTable", &create.to_string()).exception(), "ValidationException");
+}
+
+#[test]
 fn what_is_wrong_with_a_tag_request_is_told_in_dynamodbs_order() {
     let server = server_with_table(json!([]));
     let elsewhere = "arn:aws:dynamodb:us-east-1:123456789012:table/nowhere";
