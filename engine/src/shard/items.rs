@@ -96,7 +96,9 @@ impl LocalEngine {
         let place = plan.place();
         let row = view.get(place.key.as_bytes())?;
         let decided = item_of(row).and_then(|present| {
-            self.check_unlocked(partition, place.key.as_bytes())?;
+            if !basalt_runtime::planted!(WritePastLocks) {
+                self.check_unlocked(partition, place.key.as_bytes())?;
+            }
             let table = self.current(&place.table)?;
             self.admit_write(&table)?;
             let decision =

@@ -72,6 +72,15 @@ planted_bugs! {
     SkipDecision,
     /// A start does not settle what transactions prepared.
     ForgetPrepared,
+    /// A start does not remember the tokens of transactions that ended before it.
+    ForgetTokens,
+    /// A write of one item does not see that the item belongs to a transaction that has not ended, or that its partition
+    /// is being split.
+    WritePastLocks,
+    /// A transactional read does not see that an item belongs to a transaction that has not ended.
+    ReadPastLocks,
+    /// A transactional read over several shards is answered by its first look.
+    LookOnce,
     /// A trim of a stream removes records that are not too old.
     TrimFreshStreamRecords,
     /// An item whose expiry changes loses its place in the order of expiry.

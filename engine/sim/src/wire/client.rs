@@ -19,7 +19,7 @@ use std::time::Duration;
 const PAUSE_PERMILLE: u32 = 5;
 const PAUSE: Duration = Duration::from_secs(3);
 /// Paddings are told without what exceeds a multiple of this.
-const PADDING_TOLD_BYTES: usize = 20;
+pub(crate) const PADDING_TOLD_BYTES: usize = 20;
 
 /// What one client knows, over all lives of the process.
 #[derive(Debug, Default)]

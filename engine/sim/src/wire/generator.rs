@@ -12,7 +12,7 @@ const WRITES_TOGETHER_MAX: u64 = 4;
 /// Items expire within this many seconds from now, but long after a life has ended.
 const EXPIRY_SECONDS: (u64, u64) = (1_800, 3_500);
 /// Most items are small; some fill pages, some have extents of their own.
-const PADDINGS_BYTES: [usize; 6] = [0, 0, 40, 700, 3_000, 30_000];
+pub(crate) const PADDINGS_BYTES: [usize; 6] = [0, 0, 40, 700, 3_000, 30_000];
 
 /// What paddings are made of.
 pub(crate) const PADDING: &str = "x";

@@ -6,15 +6,19 @@
 //! knows what must be answered; a crash leaves one request of which it is not known whether it was done. The clients
 //! run beside each other, so that they share logs, frames, the catalog and the splits of partitions.
 //!
+//! Beside them others contend for the same items (`contended`), and checkers judge what they were answered.
+//!
 //! HTTP itself is not here: simulated processes have no sockets.
 
 mod client;
+mod contended;
 mod generator;
 mod model;
 mod requests;
 mod verify;
 
 use self::client::{Client, Knowledge};
+use self::contended::{Contender, Contest};
 use crate::lives::{Lives, Stop};
 use crate::oracle::Violation;
 use crate::round::{RoundOptions, SeedReport};
@@ -30,6 +34,8 @@ use std::time::Duration;
 /// Shard that leads starts, and reads what they find.
 const LEADER: ShardIndex = ShardIndex(0);
 const CLIENTS_MAX: u64 = 5;
+/// Clients that share tables, at most.
+const CONTENDERS_MAX: u64 = 4;
 /// I/O events that an operation causes, at most, as far as crashes are aimed by it.
 const EVENTS_PER_OPERATION: u64 = 4;
 /// Chance that the calendar jumps when a life's clients are done, of 1000.
@@ -44,7 +50,13 @@ const FIRST_DAY: UnixTime = UnixTime::from_micros(1_800_000_000_000_000);
 /// Runs one seed to its end or its first violation.
 #[must_use]
 pub fn run_seed(seed: u64, options: &RoundOptions) -> SeedReport {
-    let mut run = Run { lives: Lives::new(seed, options), clients: Vec::new(), calendar: FIRST_DAY };
+    let mut run = Run {
+        lives: Lives::new(seed, options),
+        clients: Vec::new(),
+        contenders: 0,
+        contest: Rc::default(),
+        calendar: FIRST_DAY,
+    };
     let violation = run.all_rounds().err();
     SeedReport { violation, ..run.lives.report }
 }
@@ -53,6 +65,8 @@ struct Run<'a> {
     lives: Lives<'a>,
     /// By number.
     clients: Vec<Rc<RefCell<Knowledge>>>,
+    contenders: u64,
+    contest: Rc<Contest>,
     calendar: UnixTime,
 }
 
@@ -61,12 +75,14 @@ impl Run<'_> {
         for _ in 0..self.lives.random.between(1, CLIENTS_MAX) {
             self.clients.push(Rc::default());
         }
+        self.contenders = self.lives.random.between(0, CONTENDERS_MAX);
         let (mut simulation, mut engine) = self.start(Disk::new())?;
         for _ in 0..self.lives.random.between(1, self.lives.options.rounds_max) {
             let disk = self.work(simulation, engine)?;
             (simulation, engine) = self.start(disk)?;
             self.lives.report.rounds += 1;
         }
+        self.judge_contest(&mut simulation, &engine)?;
         drop(engine);
         self.lives.note_end(&simulation);
         Ok(())
@@ -74,11 +90,16 @@ impl Run<'_> {
 
     /// Starts the engine until it is up and holds what it must.
     fn start(&mut self, disk: Disk) -> Result<(Simulation, Engine), Violation> {
-        let Self { lives, clients, calendar } = self;
+        let Self { lives, clients, contenders, contest, calendar } = self;
         lives.start(disk, |simulation| {
             simulation.set_unix_time(*calendar);
             let engine = whole::open(simulation)?;
             verify_all(simulation, &engine, clients)?;
+            if *contenders > 0 {
+                let (engine, contest) = (engine.clone(), Rc::clone(contest));
+                let begin = async move { contest.begin_life(&api(&engine)).await };
+                simulation.run_until(LEADER, begin)?.map_err(Violation::Failed)?;
+            }
             Ok(engine)
         })
     }
@@ -114,25 +135,43 @@ impl Run<'_> {
         operations: u64,
         outcome: &Rc<Outcome>,
     ) -> Result<(), basalt_runtime::sim::Ended> {
-        let share = operations.div_ceil(self.clients.len() as u64);
+        let share = operations.div_ceil(self.clients.len() as u64 + self.contenders);
+        let handle_of = |number: u64| {
+            let shard = number % simulation.remotes().len() as u64;
+            simulation.handle(ShardIndex(u16::try_from(shard).expect("small")))
+        };
         let mut tasks = Vec::new();
         for (number, knowledge) in (0..).zip(&self.clients) {
-            let shard = number % simulation.remotes().len() as u64;
-            let handle = simulation.handle(ShardIndex(u16::try_from(shard).expect("small")));
-            let random = self.lives.random.fork();
+            let (handle, random) = (handle_of(number), self.lives.random.fork());
             let client = Client::new(number, engine, handle.clone(), knowledge, random);
-            let outcome = Rc::clone(outcome);
-            tasks.push(handle.spawn(async move {
-                if let Err(found) = client.run(share, Rc::clone(&outcome)).await {
-                    outcome.violation.borrow_mut().get_or_insert(found);
-                }
-            }));
+            tasks.push(handle.spawn(note(outcome, client.run(share, Rc::clone(outcome)))));
+        }
+        for number in 0..self.contenders {
+            let contender = Contender {
+                number: u32::try_from(number).expect("few"),
+                engine: engine.clone(),
+                contest: Rc::clone(&self.contest),
+                random: self.lives.random.fork(),
+            };
+            tasks.push(handle_of(number).spawn(note(outcome, contender.run(share, Rc::clone(outcome)))));
         }
         simulation.run_until(LEADER, async move {
             for task in tasks {
                 task.await;
             }
         })
+    }
+
+    /// Lets the checkers judge what contenders were answered in all lives.
+    fn judge_contest(&self, simulation: &mut Simulation, engine: &Engine) -> Result<(), Violation> {
+        if self.contenders == 0 {
+            return Ok(());
+        }
+        let (engine, contest) = (engine.clone(), Rc::clone(&self.contest));
+        let judged = simulation.run_until(LEADER, async move { contest.judge(&api(&engine)).await });
+        judged
+            .map_err(|ended| Violation::Failed(format!("while the contest is judged: {ended:?}")))?
+            .map_err(Violation::Failed)
     }
 
     /// Sets the calendar forward: items expire, and tokens are forgotten.
@@ -191,6 +230,19 @@ pub(crate) struct Outcome {
 impl Outcome {
     pub(crate) fn finished(&self) {
         self.finished.set(self.finished.get() + 1);
+    }
+}
+
+/// Keeps the first violation of all clients.
+fn note(
+    outcome: &Rc<Outcome>,
+    client: impl Future<Output = Result<(), Violation>> + 'static,
+) -> impl Future<Output = ()> + 'static {
+    let outcome = Rc::clone(outcome);
+    async move {
+        if let Err(found) = client.await {
+            outcome.violation.borrow_mut().get_or_insert(found);
+        }
     }
 }
 

@@ -62,7 +62,7 @@ fn key_of(item: &Item) -> Option<Key> {
 }
 
 /// All records of a stream, shard after shard, parents before their children.
-async fn records(api: &Dispatch, stream: &str) -> Result<Vec<Value>, String> {
+pub(crate) async fn records(api: &Dispatch, stream: &str) -> Result<Vec<Value>, String> {
     let mut records = Vec::new();
     for shard in shards(api, stream).await? {
         let begin = json!({"StreamArn": stream, "ShardId": shard, "ShardIteratorType": "TRIM_HORIZON"});
@@ -129,7 +129,7 @@ fn check_stream(records: &[Value], items: &BTreeMap<Key, Item>) -> Result<(), St
     Ok(())
 }
 
-async fn ask(api: &Dispatch, target: &str, body: Value) -> Result<Value, String> {
+pub(crate) async fn ask(api: &Dispatch, target: &str, body: Value) -> Result<Value, String> {
     let (status, answer) = api.answer(target, body.to_string().into_bytes()).await;
     let text = String::from_utf8_lossy(&answer);
     match status {
