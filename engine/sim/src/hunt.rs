@@ -56,6 +56,9 @@ pub const HUNTED: &[Hunt] = &[
     hunted(PlantedBug::ForgetParentsOutbox, Rung::Engine, 1000),
     hunted(PlantedBug::TrimFreshStreamRecords, Rung::Engine, 200),
     hunted(PlantedBug::ForgetMovedExpiry, Rung::Wire, 100),
+    hunted(PlantedBug::ForgetTokens, Rung::Wire, 50),
+    hunted(PlantedBug::WritePastLocks, Rung::Wire, 200),
+    hunted(PlantedBug::ReadPastLocks, Rung::Wire, 400),
 ];
 
 const fn hunted(bug: PlantedBug, rung: Rung, jobs_max: u64) -> Hunt {

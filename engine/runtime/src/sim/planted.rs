@@ -79,8 +79,6 @@ planted_bugs! {
     WritePastLocks,
     /// A transactional read does not see that an item belongs to a transaction that has not ended.
     ReadPastLocks,
-    /// A transactional read over several shards is answered by its first look.
-    LookOnce,
     /// A trim of a stream removes records that are not too old.
     TrimFreshStreamRecords,
     /// An item whose expiry changes loses its place in the order of expiry.

@@ -1,15 +1,15 @@
 //! Clients: each has a table of its own, and knows the answer to everything it asks.
 
 use super::generator::{Generator, PADDING};
-use super::model::{Answer, Model};
+use super::model::{Answer, Index, Model};
 use super::requests::{Key, Request};
-use super::{Outcome, api};
+use super::{Outcome, api, verify};
 use crate::oracle::Violation;
 use basalt_engine::Engine;
 use basalt_runtime::Handle;
 use basalt_runtime::sim::Random;
 use basalt_server::Dispatch;
-use serde_json::Value;
+use serde_json::{Value, json};
 use std::cell::RefCell;
 use std::collections::BTreeMap;
 use std::rc::Rc;
@@ -33,6 +33,17 @@ pub(crate) struct Knowledge {
 impl Knowledge {
     /// Takes note of what a start has found of the client's table; `Err` if that cannot be.
     pub(crate) fn found(&mut self, found: Model) -> Result<(), String> {
+        let index = found.index;
+        let after = self.pending.as_ref().map_or(&self.model, |(_, after)| after);
+        if ![&self.model, after].iter().any(|model| model.index.settled() == index) {
+            return Err(format!("its index is {index:?}, not {:?}", self.model.index.settled()));
+        }
+        self.found_items(found)?;
+        self.model.index = index;
+        Ok(())
+    }
+
+    fn found_items(&mut self, found: Model) -> Result<(), String> {
         let Some((request, after)) = self.pending.clone() else {
             return match found.items == self.model.items {
                 true => Ok(()),
@@ -128,8 +139,10 @@ impl Client {
             knowledge.pending = Some((request.clone(), after.clone()));
             (request, expected, after)
         };
-        let (operation, body) = request.on_wire(&self.table);
-        let (status, answer) = api.answer(&format!("DynamoDB_20120810.{operation}"), body).await;
+        let (status, answer) = self
+            .send(api, &request)
+            .await
+            .map_err(|reason| Violation::Failed(format!("client {}, {request:?}: {reason}", self.number)))?;
         judge(&expected, status, &answer).map_err(|difference| {
             let text = format!("client {}, {request:?}: {difference}", self.number);
             Violation::Failed(text.replace(&PADDING.repeat(PADDING_TOLD_BYTES), ""))
@@ -139,6 +152,36 @@ impl Client {
         knowledge.pending = None;
         Ok(())
     }
+
+    /// Sends a request, and brings its answer into the model's shape where it is made of several.
+    async fn send(&self, api: &Dispatch, request: &Request) -> Result<(u16, Vec<u8>), String> {
+        let whole = |body: Value| (200, body.to_string().into_bytes());
+        match request {
+            Request::Scan { limit } => {
+                let items = verify::scan(api, &self.table, None, *limit).await?;
+                Ok(whole(json!({"Items": items.into_values().collect::<Vec<_>>()})))
+            }
+            Request::AwaitIndex => {
+                let index = verify::await_index(api, &self.handle, &self.table).await?;
+                Ok(whole(json!({"HasIndex": index == Index::Present})))
+            }
+            _ => {
+                let (operation, body) = request.on_wire(&self.table);
+                let (status, answer) = api.answer(&format!("DynamoDB_20120810.{operation}"), body).await;
+                let is_unordered = matches!(request, Request::QueryIndex(_));
+                Ok((status, if is_unordered { by_key(&answer)? } else { answer }))
+            }
+        }
+    }
+}
+
+/// Brings the items that an index gave into the order of their keys: within a group they have none.
+fn by_key(answer: &[u8]) -> Result<Vec<u8>, String> {
+    let mut answer: Value = serde_json::from_slice(answer).map_err(|error| error.to_string())?;
+    if let Some(items) = answer["Items"].as_array_mut() {
+        items.sort_by_key(|item| item.as_object().and_then(verify::key_of));
+    }
+    Ok(answer.to_string().into_bytes())
 }
 
 /// Compares an answer with what it must be.

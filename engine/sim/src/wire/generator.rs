@@ -1,14 +1,22 @@
 //! What a client asks next.
 
-use super::model::Model;
-use super::requests::{Action, Change, Condition, EXPIRES, Faulty, Item, Key, Request, Returns, Write};
+use super::model::{Index, Model};
+use super::requests::{
+    Action, Change, Condition, EXPIRES, Faulty, INDEX, Item, Key, Request, Returns, Write,
+};
 use basalt_runtime::sim::Random;
 use serde_json::{Value, json};
 use std::collections::BTreeSet;
 
 const PARTITIONS: u64 = 3;
 const SORT_KEYS: i64 = 5;
+const GROUPS: u64 = 3;
 const WRITES_TOGETHER_MAX: u64 = 4;
+const PAGE_ITEMS_MAX: usize = 6;
+/// Of 1000 requests, how many are about the index.
+const INDEX_PERMILLE: u32 = 80;
+/// Of 1000 requests about an index that is there, how many remove it.
+const INDEX_REMOVAL_PERMILLE: u32 = 150;
 /// Items expire within this many seconds from now, but long after a life has ended.
 const EXPIRY_SECONDS: (u64, u64) = (1_800, 3_500);
 /// Most items are small; some fill pages, some have extents of their own.
@@ -34,19 +42,28 @@ impl Generator {
         if model.items.is_none() && self.random.chance(700) {
             return Request::CreateTable;
         }
+        if model.items.is_some() && self.random.chance(INDEX_PERMILLE) {
+            return self.index_request(model.index);
+        }
+        // Other changes of a table are refused while its index is made or removed.
+        let is_quiet = model.index.is_settled();
         match self.random.below(200) {
-            0 => Request::DeleteTable,
+            0 if is_quiet => Request::DeleteTable,
             1..4 => Request::CreateTable,
-            4..8 if !model.has_expired_items(now) => Request::EnableTimeToLive,
-            4..8 => Request::Get(self.key()),
+            4..8 if is_quiet && !model.has_expired_items(now) => Request::EnableTimeToLive,
+            0 | 4..8 => Request::Get(self.key()),
             8..28 => Request::Faulty(Faulty::ALL[self.random.index(Faulty::ALL.len())]),
             28..98 => self.single_write(now),
             98..110 => Request::Get(self.key()),
-            110..122 => Request::Query {
-                partition: self.key().0,
-                limit: 1 + self.random.index(6),
-                is_forward: self.random.coin(),
-            },
+            110..115 if model.items.is_some() => {
+                Request::Scan { limit: 1 + self.random.index(PAGE_ITEMS_MAX) }
+            }
+            110..122 => {
+                let (partition, sort) = self.key();
+                let start = self.random.coin().then_some(sort);
+                let limit = 1 + self.random.index(PAGE_ITEMS_MAX);
+                Request::Query { partition, start, limit, is_forward: self.random.coin() }
+            }
             122..134 => {
                 let keys = self.different_keys();
                 let put = |key: Key| (key.clone(), self.random.chance(700).then(|| self.item(&key, now)));
@@ -63,6 +80,15 @@ impl Generator {
             182..190 => Request::SetText(self.key(), self.text()),
             190..195 => Request::Remove(self.key()),
             _ => Request::Select(self.key()),
+        }
+    }
+
+    fn index_request(&mut self, index: Index) -> Request {
+        match index {
+            Index::Absent => Request::CreateIndex,
+            Index::BeingMade | Index::BeingRemoved => Request::AwaitIndex,
+            Index::Present if self.random.chance(INDEX_REMOVAL_PERMILLE) => Request::DeleteIndex,
+            Index::Present => Request::QueryIndex(self.group()),
         }
     }
 
@@ -125,6 +151,7 @@ impl Generator {
             Change::SetText(self.text()),
             Change::Append(self.text()),
             Change::AddTotal(self.random.between(1, 9) as i64),
+            Change::SetGroup(self.group()),
             Change::RemoveFlag,
         ];
         let mut changes: Vec<Change> = all.into_iter().filter(|_| self.random.chance(400)).collect();
@@ -147,6 +174,9 @@ impl Generator {
             1 => item["count"] = json!({"S": "many"}),
             _ => item["count"] = json!({"N": self.random.between(0, 9).to_string()}),
         }
+        if self.random.chance(600) {
+            item[INDEX] = json!({"S": self.group()});
+        }
         if self.random.chance(300) {
             let at = now + self.random.between(EXPIRY_SECONDS.0, EXPIRY_SECONDS.1);
             item[EXPIRES] = json!({"N": at.to_string()});
@@ -159,6 +189,10 @@ impl Generator {
             Value::Object(item) => item,
             _ => unreachable!("made as an object"),
         }
+    }
+
+    fn group(&mut self) -> String {
+        format!("group {}", self.random.below(GROUPS))
     }
 
     fn text(&mut self) -> String {

@@ -212,8 +212,9 @@ fn verify_all(
     clients: &[Rc<RefCell<Knowledge>>],
 ) -> Result<(), Stop> {
     for (number, knowledge) in (0..).zip(clients) {
-        let (engine, table) = (engine.clone(), table_of(number));
-        let read = simulation.run_until(LEADER, async move { verify::read(&api(&engine), &table).await })?;
+        let (engine, table, handle) = (engine.clone(), table_of(number), simulation.handle(LEADER));
+        let read =
+            simulation.run_until(LEADER, async move { verify::read(&engine, &handle, &table).await })?;
         let found = read.and_then(|found| knowledge.borrow_mut().found(found));
         found.map_err(|reason| Violation::Failed(format!("client {number}, its table: {reason}")))?;
     }

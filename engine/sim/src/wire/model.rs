@@ -4,7 +4,7 @@
 //! used, so that one misunderstanding has to be made twice to stay hidden. It knows what these clients ask, no more.
 
 use super::requests::{
-    Action, Change, Condition, EXPIRES, Faulty, Item, Key, Request, Returns, Write, key_json,
+    Action, Change, Condition, EXPIRES, Faulty, INDEX, Item, Key, Request, Returns, Write, key_json,
 };
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
@@ -15,8 +15,33 @@ pub(crate) struct Model {
     /// None: there is no such table.
     pub(crate) items: Option<BTreeMap<Key, Item>>,
     pub(crate) has_time_to_live: bool,
+    pub(crate) index: Index,
     /// Transactions that were done, by token.
     pub(crate) tokens: BTreeMap<String, Vec<Write>>,
+}
+
+/// How far the table's global index has come.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(crate) enum Index {
+    #[default]
+    Absent,
+    BeingMade,
+    Present,
+    BeingRemoved,
+}
+
+impl Index {
+    pub(crate) fn is_settled(self) -> bool {
+        self == self.settled()
+    }
+
+    /// What comes of it.
+    pub(crate) fn settled(self) -> Self {
+        match self {
+            Self::Absent | Self::BeingRemoved => Self::Absent,
+            Self::Present | Self::BeingMade => Self::Present,
+        }
+    }
 }
 
 /// What must be answered.
@@ -50,7 +75,10 @@ const CONDITION_FAILED: &str = "The conditional request failed";
 impl Model {
     /// Does the request; tells its answer.
     pub(crate) fn answer(&mut self, request: &Request, table: &str) -> Answer {
-        let is_part = matches!(request, Request::CreateTable | Request::DeleteTable);
+        let is_part = matches!(
+            request,
+            Request::CreateTable | Request::DeleteTable | Request::CreateIndex | Request::DeleteIndex
+        );
         match self.run(request, table) {
             Ok(body) => Answer { status: 200, body, is_part },
             Err(Refusal { exception, mut body }) => {
@@ -69,11 +97,24 @@ impl Model {
             Request::DeleteTable => {
                 self.items.take().ok_or_else(|| no_such_table(table))?;
                 self.has_time_to_live = false;
+                self.index = Index::Absent;
                 // Clients do not ask again under the token of a transaction whose table was deleted meanwhile.
                 self.tokens.clear();
                 Ok(json!({"TableDescription": {"TableName": table, "TableStatus": "DELETING"}}))
             }
             Request::EnableTimeToLive => self.enable_time_to_live(table),
+            Request::CreateIndex => {
+                self.index = Index::BeingMade;
+                Ok(json!({"TableDescription": {"TableName": table}}))
+            }
+            Request::DeleteIndex => {
+                self.index = Index::BeingRemoved;
+                Ok(json!({"TableDescription": {"TableName": table}}))
+            }
+            Request::AwaitIndex => {
+                self.index = self.index.settled();
+                Ok(json!({"HasIndex": self.index == Index::Present}))
+            }
             Request::Faulty(faulty) => Err(self.refusal(*faulty)),
             Request::TransactWrite { token, writes } => self.transact(token.as_deref(), writes),
             _ => run_on_items(self.items.as_mut().ok_or_else(not_found)?, request, table),
@@ -190,7 +231,14 @@ fn run_on_items(items: &mut BTreeMap<Key, Item>, request: &Request, table: &str)
     match request {
         Request::Write(write, returns) => single_write(items, write, *returns),
         Request::Get(key) => Ok(items.get(key).map_or_else(|| json!({}), |item| json!({"Item": item}))),
-        Request::Query { partition, limit, is_forward } => Ok(query(items, partition, *limit, *is_forward)),
+        Request::Query { partition, start, limit, is_forward } => {
+            Ok(query(items, partition, *start, *limit, *is_forward))
+        }
+        Request::Scan { .. } => Ok(json!({"Items": items.values().collect::<Vec<_>>()})),
+        Request::QueryIndex(group) => {
+            let found: Vec<&Item> = items.values().filter(|item| group_of(item) == Some(group)).collect();
+            Ok(json!({"Items": found, "Count": found.len(), "ScannedCount": found.len()}))
+        }
         Request::BatchWrite(writes) => {
             for (key, item) in writes {
                 put(items, key, item.clone());
@@ -293,6 +341,9 @@ fn updated(item: Option<&Item>, key: &Key, changes: &[Change]) -> Result<Item, &
                 let total = number(item.get("total")).unwrap_or(0);
                 item.insert("total".to_owned(), json!({"N": (total + amount).to_string()}));
             }
+            Change::SetGroup(group) => {
+                item.insert(INDEX.to_owned(), json!({"S": group}));
+            }
             Change::RemoveFlag => {
                 item.remove("flag");
             }
@@ -302,8 +353,17 @@ fn updated(item: Option<&Item>, key: &Key, changes: &[Change]) -> Result<Item, &
 }
 
 /// A page is full when it has `limit` items, and then says where to go on, also if nothing follows.
-fn query(items: &BTreeMap<Key, Item>, partition: &str, limit: usize, is_forward: bool) -> Value {
-    let mut found: Vec<(&Key, &Item)> = items.iter().filter(|(key, _)| key.0 == partition).collect();
+fn query(
+    items: &BTreeMap<Key, Item>,
+    partition: &str,
+    start: Option<i64>,
+    limit: usize,
+    is_forward: bool,
+) -> Value {
+    let is_behind =
+        |sort: i64| start.is_none_or(|start| if is_forward { sort > start } else { sort < start });
+    let of_page = items.iter().filter(|(key, _)| key.0 == partition && is_behind(key.1));
+    let mut found: Vec<(&Key, &Item)> = of_page.collect();
     if !is_forward {
         found.reverse();
     }
@@ -321,6 +381,10 @@ fn put(items: &mut BTreeMap<Key, Item>, key: &Key, item: Option<Item>) {
         Some(item) => items.insert(key.clone(), item),
         None => items.remove(key),
     };
+}
+
+pub(crate) fn group_of(item: &Item) -> Option<&str> {
+    item.get(INDEX)?.get("S")?.as_str()
 }
 
 fn has_expired(item: &Item, now: u64) -> bool {

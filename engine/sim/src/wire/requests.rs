@@ -16,11 +16,24 @@ pub(crate) enum Request {
     /// With what is to be told of the item.
     Write(Write, Returns),
     Get(Key),
+    /// One page, behind the item with this sort key if there is a start.
     Query {
         partition: String,
+        start: Option<i64>,
         limit: usize,
         is_forward: bool,
     },
+    /// All pages, one after the other.
+    Scan {
+        limit: usize,
+    },
+    /// Makes the global index of groups; writes go on while it is filled.
+    CreateIndex,
+    DeleteIndex,
+    /// Looks at the table until its index is whole, or gone.
+    AwaitIndex,
+    /// The items of a group.
+    QueryIndex(String),
     BatchWrite(Vec<(Key, Option<Item>)>),
     BatchGet(Vec<Key>),
     TransactWrite {
@@ -68,6 +81,8 @@ pub(crate) enum Change {
     Append(String),
     /// `ADD total n`: from nothing, too.
     AddTotal(i64),
+    /// `SET group = s`
+    SetGroup(String),
     /// `REMOVE flag`
     RemoveFlag,
 }
@@ -147,6 +162,9 @@ pub(crate) fn key_json(key: &Key) -> Value {
     json!({"pk": {"S": key.0}, "sk": {"N": key.1.to_string()}})
 }
 
+/// The global index, of the attribute of the same name.
+pub(crate) const INDEX: &str = "group";
+
 /// The attribute that says when an item expires.
 pub(crate) const EXPIRES: &str = "expires";
 
@@ -176,11 +194,25 @@ impl Request {
             Self::Get(key) => {
                 ("GetItem", json!({"TableName": table, "Key": key_json(key), "ConsistentRead": true}))
             }
-            Self::Query { partition, limit, is_forward } => (
-                "Query",
-                json!({"TableName": table, "KeyConditionExpression": "pk = :pk", "Limit": limit,
+            Self::Query { partition, start, limit, is_forward } => {
+                let mut body = json!({"TableName": table, "KeyConditionExpression": "pk = :pk", "Limit": limit,
                     "ExpressionAttributeValues": {":pk": {"S": partition}},
-                    "ScanIndexForward": is_forward, "ConsistentRead": true}),
+                    "ScanIndexForward": is_forward, "ConsistentRead": true});
+                if let Some(sort) = start {
+                    body["ExclusiveStartKey"] = key_json(&(partition.clone(), *sort));
+                }
+                ("Query", body)
+            }
+            Self::CreateIndex => ("UpdateTable", create_index(table)),
+            Self::DeleteIndex => (
+                "UpdateTable",
+                json!({"TableName": table, "GlobalSecondaryIndexUpdates": [{"Delete": {"IndexName": INDEX}}]}),
+            ),
+            Self::QueryIndex(group) => (
+                "Query",
+                json!({"TableName": table, "IndexName": INDEX, "KeyConditionExpression": "#g = :group",
+                    "ExpressionAttributeNames": {"#g": INDEX},
+                    "ExpressionAttributeValues": {":group": {"S": group}}}),
             ),
             Self::BatchWrite(writes) => {
                 let requests: Vec<Value> = writes.iter().map(batched).collect();
@@ -218,9 +250,16 @@ impl Request {
             Self::Select(key) => {
                 statement(&format!("SELECT * FROM \"{table}\" WHERE pk = ? AND sk = ?"), key_parameters(key))
             }
-            Self::Faulty(_) => unreachable!("written apart"),
+            Self::Faulty(_) | Self::Scan { .. } | Self::AwaitIndex => unreachable!("written apart"),
         }
     }
+}
+
+fn create_index(table: &str) -> Value {
+    let index = json!({"IndexName": INDEX, "KeySchema": [{"AttributeName": INDEX, "KeyType": "HASH"}],
+        "Projection": {"ProjectionType": "ALL"}});
+    json!({"TableName": table, "AttributeDefinitions": [{"AttributeName": INDEX, "AttributeType": "S"}],
+        "GlobalSecondaryIndexUpdates": [{"Create": index}]})
 }
 
 fn create_table(table: &str) -> Value {
@@ -327,6 +366,11 @@ fn update(changes: &[Change], names: &mut Item, values: &mut Item) -> String {
                 names.insert("#s".to_owned(), json!("total"));
                 values.insert(":amount".to_owned(), json!({"N": amount.to_string()}));
                 sections[1].1.push("#s :amount");
+            }
+            Change::SetGroup(group) => {
+                names.insert("#g".to_owned(), json!(INDEX));
+                values.insert(":group".to_owned(), json!({"S": group}));
+                sections[0].1.push("#g = :group");
             }
             Change::RemoveFlag => {
                 names.insert("#f".to_owned(), json!("flag"));

@@ -1,25 +1,65 @@
 //! What a client's table holds after a start, read over the wire, and the stream that must tell of it.
 
 use super::client::in_order;
-use super::model::Model;
-use super::requests::{EXPIRES, Item, Key};
+use super::model::{Index, Model, group_of};
+use super::requests::{EXPIRES, INDEX, Item, Key};
 use basalt_checkers::stream::{Record, check_chain};
+use basalt_engine::Engine;
+use basalt_runtime::Handle;
 use basalt_server::Dispatch;
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 /// Items of a page of a scan, at most: tables are read in several.
 const PAGE_ITEMS: usize = 4;
 
+/// Pause between two looks at an index that is being made or removed, and how many looks are enough.
+const INDEX_PAUSE: Duration = Duration::from_millis(50);
+const INDEX_LOOKS_MAX: u32 = 2_000;
+
 /// Reads a table with everything that is known of it.
-pub(crate) async fn read(api: &Dispatch, table: &str) -> Result<Model, String> {
+pub(crate) async fn read(engine: &Engine, handle: &Handle, table: &str) -> Result<Model, String> {
+    let api = &super::api(engine);
     let Some(description) = described(api, table).await? else { return Ok(Model::default()) };
-    let items = scan(api, table).await?;
+    let items = scan(api, table, None, PAGE_ITEMS).await?;
+    let index = await_index(api, handle, table).await?;
+    if index == Index::Present {
+        // Changes that were never answered may still be on their way.
+        engine.wait_for_indexes(table).await.map_err(|error| error.to_string())?;
+        check_index(&scan(api, table, Some(INDEX), PAGE_ITEMS).await?, &items)?;
+    }
     let stream = description["LatestStreamArn"].as_str().ok_or("a table without its stream")?;
     check_stream(&records(api, stream).await?, &items)?;
     let ttl = ask(api, "DynamoDB_20120810.DescribeTimeToLive", json!({"TableName": table})).await?;
     let status = ttl["TimeToLiveDescription"]["TimeToLiveStatus"].as_str().unwrap_or_default();
-    Ok(Model { items: Some(items), has_time_to_live: status.starts_with("ENABL"), ..Model::default() })
+    let has_time_to_live = status.starts_with("ENABL");
+    Ok(Model { items: Some(items), has_time_to_live, index, ..Model::default() })
+}
+
+/// Looks at a table until its index is whole or gone.
+pub(crate) async fn await_index(api: &Dispatch, handle: &Handle, table: &str) -> Result<Index, String> {
+    for _ in 0..INDEX_LOOKS_MAX {
+        let description = described(api, table).await?.ok_or("a table is gone")?;
+        let Some(index) = description["GlobalSecondaryIndexes"].get(0) else { return Ok(Index::Absent) };
+        if index["IndexStatus"] == "ACTIVE" {
+            return Ok(Index::Present);
+        }
+        handle.sleep(INDEX_PAUSE).await;
+    }
+    Err("an index is made or removed for ever".to_owned())
+}
+
+/// The index holds the items that are in a group, and nothing else.
+fn check_index(indexed: &BTreeMap<Key, Item>, items: &BTreeMap<Key, Item>) -> Result<(), String> {
+    let whole = |item: &Item| in_order(Value::Object(item.clone()));
+    for key in items.keys().chain(indexed.keys()) {
+        let expected = items.get(key).filter(|item| group_of(item).is_some());
+        if expected.map(whole) != indexed.get(key).map(whole) {
+            return Err(format!("{key:?} is {:?} in the index, not {expected:?}", indexed.get(key)));
+        }
+    }
+    Ok(())
 }
 
 async fn described(api: &Dispatch, table: &str) -> Result<Option<Value>, String> {
@@ -36,9 +76,19 @@ fn name(table: &str) -> Vec<u8> {
     json!({"TableName": table}).to_string().into_bytes()
 }
 
-async fn scan(api: &Dispatch, table: &str) -> Result<BTreeMap<Key, Item>, String> {
+/// Reads all pages of a table, or of an index.
+pub(crate) async fn scan(
+    api: &Dispatch,
+    table: &str,
+    index: Option<&str>,
+    limit: usize,
+) -> Result<BTreeMap<Key, Item>, String> {
     let mut items = BTreeMap::new();
-    let mut request = json!({"TableName": table, "ConsistentRead": true, "Limit": PAGE_ITEMS});
+    let mut request = json!({"TableName": table, "Limit": limit});
+    match index {
+        Some(index) => request["IndexName"] = json!(index),
+        None => request["ConsistentRead"] = json!(true),
+    }
     loop {
         let page = ask(api, "DynamoDB_20120810.Scan", request.clone()).await?;
         for item in page["Items"].as_array().ok_or("a page without items")? {
@@ -55,7 +105,7 @@ async fn scan(api: &Dispatch, table: &str) -> Result<BTreeMap<Key, Item>, String
     }
 }
 
-fn key_of(item: &Item) -> Option<Key> {
+pub(crate) fn key_of(item: &Item) -> Option<Key> {
     let partition = item.get("pk")?.get("S")?.as_str()?;
     let sort = item.get("sk")?.get("N")?.as_str()?;
     Some((partition.to_owned(), sort.parse().ok()?))

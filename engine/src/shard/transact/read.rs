@@ -95,7 +95,7 @@ impl LocalEngine {
         let mut changed = Vec::new();
         for _attempt in 0..LOOKS_MAX {
             let seen = or_reasons(count, self.look_everywhere(&parts).await?)?;
-            if parts.len() == 1 || planted!(LookOnce) {
+            if parts.len() == 1 {
                 return output(seen);
             }
             let again = or_reasons(count, self.look_everywhere(&parts).await?)?;
