@@ -206,3 +206,28 @@ fn all_indexes_of_a_table_name_at_most_a_hundred_attributes_also_those_that_come
     assert!(refused.message().ends_with("exceeds the per-table limit of 100"), "{}", refused.text());
     assert_eq!(add("a-hundred", 19).status, 200);
 }
+
+#[test]
+fn writes_tell_the_size_of_their_item_collection_where_there_is_a_local_index() {
+    let server = TestServer::start();
+    answer(&server, "CreateTable", &create());
+    let item = |sk: u32| json!({"pk": {"S": "p"}, "sk": {"N": sk.to_string()}, "grade": {"N": "1"}});
+    let of_p = json!({"ItemCollectionKey": {"pk": {"S": "p"}}, "SizeEstimateRangeGB": [0.0, 1.0]});
+    let put = |wanted: &str| {
+        let body = json!({"TableName": "indexed", "Item": item(1), "ReturnItemCollectionMetrics": wanted});
+        answer(&server, "PutItem", &body)
+    };
+    assert_eq!(put("SIZE")["ItemCollectionMetrics"], of_p);
+    assert_eq!(put("NONE"), json!({}));
+    let of_tables = json!({"indexed": [of_p]});
+    let batch = json!({
+        "RequestItems": {"indexed": [{"PutRequest": {"Item": item(2)}}]},
+        "ReturnItemCollectionMetrics": "SIZE",
+    });
+    assert_eq!(answer(&server, "BatchWriteItem", &batch)["ItemCollectionMetrics"], of_tables);
+    let transaction = json!({
+        "TransactItems": [{"Put": {"TableName": "indexed", "Item": item(4)}}],
+        "ReturnItemCollectionMetrics": "SIZE",
+    });
+    assert_eq!(answer(&server, "TransactWriteItems", &transaction)["ItemCollectionMetrics"], of_tables);
+}

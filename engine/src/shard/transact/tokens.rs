@@ -13,7 +13,7 @@ use basalt_storage::{Direction, KeyRange, Partition, PartitionId, WriteBatch};
 use super::group::ActionReport;
 use crate::{
     catalog::{Table, owner_of},
-    error::Error,
+    error::{Error, ErrorKind},
     shard::LocalEngine,
     transaction::{Claim, TOKEN_LIFETIME_US, TokenHash, TokenPlace, TransactToken},
 };
@@ -136,8 +136,14 @@ impl LocalEngine {
             let found = partition.read(|view| {
                 Ok(view.cursor(KeyRange::half_open(&first, &end), Direction::Forward).next()?.is_some())
             });
-            if found.await? {
-                return Ok(true);
+            match found.await.map_err(Error::from) {
+                Ok(true) => return Ok(true),
+                Ok(false) => {}
+                // What cannot be read cannot answer either, and must not keep its table from being deleted.
+                Err(error) if error.kind() == ErrorKind::Restore => {
+                    tracing::warn!(partition = partition.id().get(), %error, "tokens of a table are lost");
+                }
+                Err(error) => return Err(error),
             }
         }
         Ok(false)
