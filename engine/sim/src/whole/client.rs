@@ -30,8 +30,6 @@ const SORT_KEYS: u64 = 5;
 const TABLE_CHANGES_MAX: u64 = 4;
 /// Longer than the engine waits for more work before it checkpoints and compacts.
 const LONG_PAUSE: Duration = Duration::from_secs(3);
-/// Longer than the engine waits before it trims streams, clears what splits and deletions left, and sweeps tokens.
-const MINUTES_PAUSE: Duration = Duration::from_secs(90);
 const SHORT_PAUSE: Duration = Duration::from_millis(2);
 /// Most items are small; some fill pages, some have extents of their own.
 const PADDINGS_BYTES: [usize; 6] = [0, 0, 40, 700, 3_000, 60_000];
@@ -182,11 +180,7 @@ impl Client {
             let done = self.engine.checkpoint().await;
             done.map_err(|reason| Violation::Failed(format!("a checkpoint: {reason}")))
         } else {
-            let pause = match self.random.below(1000) {
-                0..50 => MINUTES_PAUSE,
-                50..200 => LONG_PAUSE,
-                _ => SHORT_PAUSE,
-            };
+            let pause = if self.random.chance(200) { LONG_PAUSE } else { SHORT_PAUSE };
             self.handle.sleep(pause).await;
             Ok(())
         }
