@@ -95,6 +95,16 @@ pub fn validate_attribute(value: &[u8]) -> Result<(), DecodeError> {
     validate_value(value, 1)
 }
 
+/// Most names are short and differ in their first byte: a look at it costs less than a call that compares memory.
+#[inline]
+fn compare_names(one: &[u8], other: &[u8]) -> Ordering {
+    match (one, other) {
+        ([one, ..], [other, ..]) if one != other => one.cmp(other),
+        ([_], [_]) => Ordering::Equal,
+        _ => one.cmp(other),
+    }
+}
+
 /// A map, list or set: entries that are found by their index, or by name in a map.
 #[derive(Debug, Clone, Copy)]
 pub struct Container<'a> {
@@ -172,7 +182,7 @@ impl<'a> Container<'a> {
             let middle = low + (high - low) / 2;
             let Some(entry) = self.entry(middle)? else { break };
             let (found, value) = split_name_bytes(entry)?;
-            match found.cmp(name.as_bytes()) {
+            match compare_names(found, name.as_bytes()) {
                 Ordering::Equal => return Ok(Some(value)),
                 Ordering::Less => low = middle + 1,
                 Ordering::Greater => high = middle,

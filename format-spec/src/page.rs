@@ -169,6 +169,7 @@ pub enum LeafValue<'a> {
 
 impl<'a> PageView<'a> {
     /// A view of a page that this process has built; stored bytes go through [`PageView::parse`].
+    #[inline]
     pub fn of_built(bytes: &'a [u8]) -> Self {
         debug_assert!(bytes.len() >= PAGE_HEADER_BYTES, "a page has a header");
         Self { bytes }
@@ -180,11 +181,13 @@ impl<'a> PageView<'a> {
     }
 
     /// 0 for leaves, the height above them for inner pages.
+    #[inline]
     pub fn level(&self) -> u8 {
         self.bytes[header::LEVEL]
     }
 
     /// Whether this is a leaf.
+    #[inline]
     pub fn is_leaf(&self) -> bool {
         self.level() == 0
     }
@@ -195,6 +198,7 @@ impl<'a> PageView<'a> {
     }
 
     /// Number of slots.
+    #[inline]
     pub fn slot_count(&self) -> usize {
         self.u16(header::SLOT_COUNT).into()
     }
@@ -220,11 +224,13 @@ impl<'a> PageView<'a> {
     }
 
     /// The bytes that all keys of the page start with.
+    #[inline]
     pub fn prefix(&self) -> &'a [u8] {
         &self.lower_fence()[..self.u16(header::PREFIX_BYTES).into()]
     }
 
     /// The least key that belongs here.
+    #[inline]
     pub fn lower_fence(&self) -> &'a [u8] {
         let length: usize = self.u16(header::LOWER_FENCE_BYTES).into();
         self.counted_from_end(length, length)
@@ -241,6 +247,7 @@ impl<'a> PageView<'a> {
     }
 
     /// The slot's key without the page's prefix.
+    #[inline]
     pub fn suffix(&self, slot: usize) -> &'a [u8] {
         let (offset, key_bytes) = self.slot(slot);
         self.counted_from_end(offset - self.cell_header_bytes(), key_bytes)
@@ -253,13 +260,16 @@ impl<'a> PageView<'a> {
     }
 
     /// The cell of a leaf's slot.
+    #[inline]
     pub fn leaf_cell(&self, slot: usize) -> LeafCell<'a> {
         let (offset, key_bytes) = self.slot(slot);
-        let header = self.counted_from_end(offset, LEAF_CELL_HEADER_BYTES);
+        let (header, behind) = self.bytes[self.bytes.len() - offset..]
+            .split_first_chunk::<LEAF_CELL_HEADER_BYTES>()
+            .expect("a cell has a header");
         let payload_bytes: usize = u16::from_le_bytes([header[1], header[2]]).into();
-        let payload = self.counted_from_end(offset - LEAF_CELL_HEADER_BYTES - key_bytes, payload_bytes);
+        let payload = &behind[key_bytes..key_bytes + payload_bytes];
         let last_write =
-            u64::from_le_bytes(header[3..].try_into().expect("eight bytes of the header are left"));
+            u64::from_le_bytes(*header.last_chunk().expect("eight bytes of the header are left"));
         let value = if header[0] & CELL_FLAG_OVERFLOW == 0 {
             LeafValue::Inline(payload)
         } else {
@@ -338,6 +348,7 @@ impl<'a> PageView<'a> {
     }
 
     /// The slot's cell offset from the end, and the length of its key.
+    #[inline]
     fn slot(&self, slot: usize) -> (usize, usize) {
         let at = PAGE_HEADER_BYTES + slot * SLOT_BYTES;
         (self.u16(at + 4).into(), self.u16(at + 6).into())
@@ -348,15 +359,18 @@ impl<'a> PageView<'a> {
     }
 
     /// `length` bytes, the first of which lies `offset` before the end.
+    #[inline]
     fn counted_from_end(&self, offset: usize, length: usize) -> &'a [u8] {
         let start = self.bytes.len() - offset;
         &self.bytes[start..start + length]
     }
 
+    #[inline]
     fn u16(&self, at: usize) -> u16 {
         u16::from_le_bytes(self.chunk(at))
     }
 
+    #[inline]
     fn chunk<const N: usize>(&self, at: usize) -> [u8; N] {
         *self.bytes[at..].first_chunk().expect("a page's header and slots lie within it")
     }

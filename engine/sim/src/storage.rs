@@ -13,7 +13,7 @@ use basalt_storage::{
 };
 use std::cell::RefCell;
 use std::collections::BTreeMap;
-use std::ops::Bound;
+use std::ops::{Bound, ControlFlow};
 use std::path::Path;
 use std::rc::Rc;
 use std::sync::Arc;
@@ -374,9 +374,21 @@ impl Partition for StoragePartition {
                 let Some((key, row)) = cursor.next()? else { break };
                 rows.push((key.to_vec(), row.value.to_vec()));
             }
-            Ok(rows)
+            let (mut lent, mut passed) = (Vec::new(), Vec::new());
+            if scan.limit > 0 {
+                view.cursor(range, direction).for_each(&mut passed, |row| {
+                    lent.push(row.value.to_vec());
+                    if lent.len() < scan.limit { ControlFlow::Continue(()) } else { ControlFlow::Break(()) }
+                })?;
+            }
+            Ok((rows, lent, passed))
         });
-        read.await.map_err(text)
+        let (rows, lent, passed) = read.await.map_err(text)?;
+        let last = rows.last().map_or(&[][..], |(key, _)| key);
+        if passed != last || !lent.iter().eq(rows.iter().map(|(_, value)| value)) {
+            return Err("rows lent by the leaf differ from those that come one by one".to_owned());
+        }
+        Ok(rows)
     }
 
     async fn checkpoint(&self) -> Result<(), String> {

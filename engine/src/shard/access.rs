@@ -119,18 +119,15 @@ impl ShardAccess {
             let resume = last_key.clone();
             let whole = KeyRange::half_open(&range.start, &range.end);
             let rest = if resume.is_empty() { whole } else { whole.after(&resume, direction) };
-            let mut cursor = view.cursor(rest, direction);
-            while let Some((key, row)) = cursor.next()? {
-                match ItemRef::new(row.value) {
-                    Ok(item) if visit(item).is_continue() => {
-                        last_key.clear();
-                        last_key.extend_from_slice(key);
-                    }
-                    Ok(_) => break,
-                    Err(reason) => return Ok(Err(reason.into())),
+            let mut damage = Ok(());
+            view.cursor(rest, direction).for_each(&mut last_key, |row| match ItemRef::new(row.value) {
+                Ok(item) => visit(item),
+                Err(reason) => {
+                    damage = Err(reason.into());
+                    ControlFlow::Break(())
                 }
-            }
-            Ok(Ok(()))
+            })?;
+            Ok(damage)
         });
         visited.await.map_err(|error| self.local.moved_if_dropped(&self.table, error.into()))?
     }

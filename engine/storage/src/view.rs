@@ -3,7 +3,7 @@
 //! A view never waits. When a page is missing it stops the closure with [`Stop::Missing`]; the partition fetches
 //! the page and runs the closure again. Rows are lent from page buffers and the overlay, not copied.
 
-use std::cell::Cell;
+use std::{cell::Cell, ops::ControlFlow};
 
 use crate::{
     btree::{Stop, TreeCursor, TreeReader, TreeRow},
@@ -150,16 +150,63 @@ impl<'a> Cursor<'a> {
         }
     }
 
+    /// Lends the rows that are left to `visit`, until it breaks. Where the overlay has nothing between the rows of a leaf,
+    /// they come without a look at their keys.
+    ///
+    /// `passed` becomes the key of the last row that was lent: after a stop, another cursor goes on behind it. It stays as
+    /// it is if there was none.
+    pub fn for_each(
+        &mut self,
+        passed: &mut Vec<u8>,
+        mut visit: impl FnMut(Row<'_>) -> ControlFlow<()>,
+    ) -> Result<(), Stop> {
+        loop {
+            let Some((key, row)) = self.next()? else { return Ok(()) };
+            passed.clear();
+            passed.extend_from_slice(key);
+            if visit(row).is_break() {
+                return Ok(());
+            }
+            if self.tree_state == Side::Unread && self.visit_leaf(passed, &mut visit)?.is_break() {
+                return Ok(());
+            }
+        }
+    }
+
+    /// Lends what is left of the tree's leaf before the overlay's next key.
+    fn visit_leaf(
+        &mut self,
+        passed: &mut Vec<u8>,
+        visit: &mut impl FnMut(Row<'_>) -> ControlFlow<()>,
+    ) -> Result<ControlFlow<()>, Stop> {
+        self.fill_overlay();
+        let limit = self.overlay_head.map(|(key, _)| key);
+        let mut lent = 0;
+        let visited = self.tree.visit_leaf(limit, &mut |row| {
+            lent += 1;
+            visit(row.into())
+        });
+        if lent > 0 {
+            passed.clear();
+            passed.extend_from_slice(self.tree.key());
+        }
+        self.view.note_stop(visited)
+    }
+
     fn fill(&mut self) -> Result<(), Stop> {
         if self.tree_state == Side::Unread {
             let advanced = self.view.note_stop(self.tree.advance())?;
             self.tree_state = if advanced { Side::Ready } else { Side::Ended };
         }
+        self.fill_overlay();
+        Ok(())
+    }
+
+    fn fill_overlay(&mut self) {
         if self.overlay_head.is_none() && !self.overlay_ended {
             self.overlay_head = self.overlay.next();
             self.overlay_ended = self.overlay_head.is_none();
         }
-        Ok(())
     }
 
     fn choose(&self) -> Next {

@@ -145,7 +145,7 @@ impl Walk<'_> {
             if let Some(value) = name_in(view, slot) {
                 check.report.value_count += 1;
                 check.report.stored_blocks += self.blocks(value);
-                if let Err(rule) = self.check_value(view, slot, self.row(page, slot)?.value) {
+                if let Err(rule) = self.check_value(view, slot, self.row(view, slot)?.value) {
                     return Ok(Err(rule));
                 }
             }

@@ -59,7 +59,7 @@ impl Walk<'_> {
                 }
                 _ => {}
             }
-            match self.descend(0, |page| page.child_slot(key)) {
+            match self.descend(key, 0) {
                 Ok(None) => return Ok(collected),
                 Ok(Some(leaf)) => {
                     let fence = self.view(leaf).upper_fence().map(Cow::from);
@@ -73,7 +73,7 @@ impl Walk<'_> {
                     }
                 }
                 Err(Descent::AtRoot(stop)) => return Err(stop),
-                Err(Descent::Below { wanted, .. }) => {
+                Err(Descent::Below(wanted)) => {
                     last = Some(LastLeaf { fence: upper_fence(&wanted).map(Cow::from), buffer: None });
                     missing.push(wanted);
                 }

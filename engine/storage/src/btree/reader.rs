@@ -52,7 +52,8 @@ impl TreeReader<'_> {
     pub(crate) fn get(&self, key: &[u8]) -> Result<Option<TreeRow<'_>>, Stop> {
         let walk = self.walk();
         let Some(leaf) = walk.page_of(key, 0)? else { return Ok(None) };
-        match walk.view(leaf).search(key) {
+        let leaf = walk.view(leaf);
+        match leaf.search(key) {
             Ok(slot) => Ok(Some(walk.row(leaf, slot)?)),
             Err(_) => Ok(None),
         }
@@ -99,25 +100,17 @@ impl<'a> Walk<'a> {
 
     /// The page at `level` whose range holds `key`: `None` if the tree is empty or lower than that.
     pub(super) fn page_of(&self, key: &[u8], level: u8) -> Result<Option<BufferRef>, Stop> {
-        self.descend(level, |page| page.child_slot(key)).map_err(Stop::from)
+        self.descend(key, level).map_err(Stop::from)
     }
 
-    /// Follows the children that `choose` says, from the root to `level`.
-    pub(super) fn descend(
-        &self,
-        level: u8,
-        choose: impl Fn(PageView<'_>) -> usize,
-    ) -> Result<Option<BufferRef>, Descent> {
-        let root = self.root().map_err(Descent::AtRoot)?;
-        let Some(mut page) = root else { return Ok(None) };
+    /// As [`Walk::page_of`]; tells what is missing from whether it has a parent.
+    pub(super) fn descend(&self, key: &[u8], level: u8) -> Result<Option<BufferRef>, Descent> {
+        let Some(mut page) = self.root().map_err(Descent::AtRoot)? else { return Ok(None) };
         if self.view(page).level() < level {
             return Ok(None);
         }
         while self.view(page).level() > level {
-            let slot = choose(self.view(page));
-            page = self
-                .child(page, slot)
-                .map_err(|wanted| Descent::Below { step: Step { page, slot }, wanted })?;
+            page = self.child(page, self.view(page).child_slot(key)).map_err(Descent::Below)?;
         }
         Ok(Some(page))
     }
@@ -134,21 +127,31 @@ impl<'a> Walk<'a> {
     }
 
     /// The row at a leaf's slot.
-    pub(super) fn row(&self, leaf: BufferRef, slot: usize) -> Result<TreeRow<'a>, Stop> {
-        let view = self.view(leaf);
-        let cell = view.leaf_cell(slot);
+    #[inline]
+    pub(super) fn row(&self, leaf: PageView<'a>, slot: usize) -> Result<TreeRow<'a>, Stop> {
+        let cell = leaf.leaf_cell(slot);
         let value = match cell.value {
             LeafValue::Inline(value) => value,
-            LeafValue::Overflow { pointer, value_bytes, .. } => match self.find(PageName::decode(pointer)) {
-                Ok(buffer) => self.pool.get(buffer).content(),
-                Err(pointer) => {
-                    let mut key = Vec::new();
-                    view.copy_key(slot, &mut key);
-                    return Err(Wanted { pointer, expected: Expected::Value { key, value_bytes } }.into());
-                }
-            },
+            LeafValue::Overflow { pointer, value_bytes, .. } => {
+                self.overflow_value(leaf, slot, PageName::decode(pointer), value_bytes)?
+            }
         };
         Ok(TreeRow { value, last_write: HybridTime::new(cell.last_write) })
+    }
+
+    fn overflow_value(
+        &self,
+        leaf: PageView<'a>,
+        slot: usize,
+        name: PageName,
+        value_bytes: u32,
+    ) -> Result<&'a [u8], Stop> {
+        let found = self.find(name).map(|buffer| self.pool.get(buffer).content());
+        found.map_err(|pointer| {
+            let mut key = Vec::new();
+            leaf.copy_key(slot, &mut key);
+            Wanted { pointer, expected: Expected::Value { key, value_bytes } }.into()
+        })
     }
 
     /// Whether the tree still names the extent, as far as pages in memory tell. `None`: they do not.
@@ -196,14 +199,14 @@ pub(super) enum Descent {
     /// The root is not in memory.
     AtRoot(Stop),
     /// A child is not in memory; its parent is.
-    Below { step: Step, wanted: Wanted },
+    Below(Wanted),
 }
 
 impl From<Descent> for Stop {
     fn from(descent: Descent) -> Self {
         match descent {
             Descent::AtRoot(stop) => stop,
-            Descent::Below { wanted, .. } => wanted.into(),
+            Descent::Below(wanted) => wanted.into(),
         }
     }
 }

@@ -1,6 +1,6 @@
 //! One simulated process with one shard, the catalog's partition and one table's.
 
-use std::{cell::RefCell, path::Path, rc::Rc, sync::Arc, time::Duration};
+use std::{cell::RefCell, ops::ControlFlow, path::Path, rc::Rc, sync::Arc, time::Duration};
 
 use basalt_runtime::{
     Handle, ShardIndex,
@@ -186,9 +186,21 @@ pub(crate) async fn get(partition: &Partition, key: &[u8]) -> Option<Vec<u8>> {
     partition.read(|view| Ok(view.get(key)?.map(|row| row.value.to_vec()))).await.expect("the read succeeds")
 }
 
-/// Every row, in `direction`.
+/// Every row, in `direction`; one by one, and compared with what comes by the leaf.
 pub(crate) async fn rows(partition: &Partition, direction: Direction) -> Vec<(Vec<u8>, Vec<u8>)> {
+    let (mut lent, mut passed) = (Vec::new(), Vec::new());
     partition
+        .read(|view| {
+            let last = passed.clone();
+            let rest = if last.is_empty() { KeyRange::ALL } else { KeyRange::ALL.after(&last, direction) };
+            view.cursor(rest, direction).for_each(&mut passed, |row| {
+                lent.push(row.value.to_vec());
+                ControlFlow::Continue(())
+            })
+        })
+        .await
+        .expect("the visit succeeds");
+    let rows = partition
         .read(|view| {
             let mut rows = Vec::new();
             let mut cursor = view.cursor(KeyRange::ALL, direction);
@@ -198,5 +210,8 @@ pub(crate) async fn rows(partition: &Partition, direction: Direction) -> Vec<(Ve
             Ok(rows)
         })
         .await
-        .expect("the scan succeeds")
+        .expect("the scan succeeds");
+    assert!(lent.iter().eq(rows.iter().map(|(_, value)| value)), "the same rows by the leaf and one by one");
+    assert_eq!(passed, rows.last().map(|(key, _)| key.clone()).unwrap_or_default());
+    rows
 }

@@ -213,6 +213,11 @@ fn data_larger_than_memory_is_written_and_read_back() {
             })
             .await
             .expect("the scan comes through");
+        assert_eq!(
+            harness::rows(&partition, Direction::Backward).await.len(),
+            ROWS as usize,
+            "by the leaf, too"
+        );
         assert_eq!(count, ROWS);
     });
 }
