@@ -20,11 +20,6 @@ const KEY_NAME: &str = "k";
 pub const SORT_NAME: &str = "s";
 /// The one partition key of the ordered table.
 const ORDERED_KEY: &[u8] = b"all";
-/// Items that are put together by a load.
-const LOAD_ITEMS: usize = 256;
-/// Tasks of one shard that load: while some wait for a sync, others fill the next frame.
-const LOADERS: usize = 4;
-
 /// An open engine.
 pub struct EngineUnderTest {
     engine: BlockingEngine,
@@ -47,35 +42,30 @@ impl EngineUnderTest {
         Self { engine, owned: Vec::new() }
     }
 
-    /// Puts the items from 0 on, in no order of their keys, each shard its own.
+    /// Loads the items from 0 on in bulk, in no order of their keys, each shard its own.
     ///
     /// # Panics
     /// If the engine does not take them.
     pub fn load(&mut self, items: u64) {
         let shards = self.engine.engine().remotes().len();
-        let loaded =
-            self.run_clients(shards * LOADERS, move |local, loader| load_own(local, loader / shards, items));
-        let mut owned = vec![Vec::new(); shards];
-        for (loader, numbers) in loaded.into_iter().enumerate() {
-            owned[loader % shards].extend(numbers.expect("the items are put"));
-        }
-        self.owned = owned.into_iter().map(Arc::from).collect();
+        let loaded = self.run_clients(shards, move |local, _| load_own(local, items));
+        let owned = loaded.into_iter().map(|numbers| Arc::from(numbers.expect("the items are loaded")));
+        self.owned = owned.collect();
     }
 
-    /// Puts the items from 0 on into the ordered table, in the order of their keys.
+    /// Loads the items from 0 on in bulk into the ordered table, in the order of their keys.
     ///
     /// # Panics
     /// If the engine does not take them.
     pub fn load_ordered(&self, items: u64) {
-        let loaded = self.run_beside_ordered(LOADERS, move |local, loader| async move {
-            let table = local.local_table(ORDERED_TABLE)?;
-            let chunk = LOAD_ITEMS as u64;
-            for first in (loader as u64 * chunk..items).step_by(LOADERS * LOAD_ITEMS) {
-                table.put_all((first..items.min(first + chunk)).map(ordered_item)).await?;
+        let loaded = self.run_beside_ordered(1, move |local, _| async move {
+            let mut load = local.local_table(ORDERED_TABLE)?.begin_load().await?;
+            for number in 0..items {
+                load.put(ordered_item(number)).await?;
             }
-            Ok::<_, Error>(())
+            load.finish().await
         });
-        loaded.into_iter().for_each(|loader| loader.expect("the items are put"));
+        loaded.into_iter().for_each(|loader| loader.expect("the items are loaded"));
     }
 
     /// The shard that owns the ordered table's items.
@@ -175,18 +165,18 @@ impl EngineUnderTest {
     }
 }
 
-/// Puts every `LOADERS`th item that is this shard's own, from the `nth` on; tells their numbers.
-async fn load_own(local: LocalEngine, nth: usize, items: u64) -> Result<Vec<u64>, Error> {
+/// Loads the items that are this shard's own; tells their numbers.
+async fn load_own(local: LocalEngine, items: u64) -> Result<Vec<u64>, Error> {
     let table = local.local_table(TABLE)?;
+    let mut load = table.begin_load().await?;
     let mut own = Vec::new();
-    for number in (nth as u64..items).step_by(LOADERS) {
+    for number in 0..items {
         if table.owner(&key_value(number))? == local.shard() {
             own.push(number);
+            load.put(item(number, 0)).await?;
         }
     }
-    for numbers in own.chunks(LOAD_ITEMS) {
-        table.put_all(numbers.iter().map(|&number| item(number, 0))).await?;
-    }
+    load.finish().await?;
     Ok(own)
 }
 

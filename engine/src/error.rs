@@ -117,6 +117,14 @@ pub enum Error {
         /// The catalog that knows where they are.
         catalog_version: u64,
     },
+    /// The table cannot be loaded in bulk; nothing was done. Put its items instead.
+    #[error("table {table_name} cannot be loaded in bulk: {reason}")]
+    LoadRefused {
+        /// The table.
+        table_name: String,
+        /// What stands against it.
+        reason: LoadRefusal,
+    },
     /// The device is full: reads and deletes go on, other writes are refused.
     #[error("the device is full")]
     DiskFull,
@@ -129,6 +137,17 @@ pub enum Error {
     /// The engine is closing or closed.
     #[error("the engine is closed")]
     Closed,
+}
+
+/// Why a table cannot be loaded in bulk.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum LoadRefusal {
+    /// It has items, or is being loaded, written or split.
+    #[error("it is not empty")]
+    NotEmpty,
+    /// It has indexes, a stream or a time to live.
+    #[error("rows of indexes, of a stream or of expiries would have to follow from its items")]
+    DerivedRows,
 }
 
 /// What another request is doing to a table.
@@ -205,6 +224,7 @@ impl Error {
             | Self::IndexNotFound { .. }
             | Self::IdempotentParameterMismatch => ErrorKind::FixRequest,
             Self::TableExists { .. }
+            | Self::LoadRefused { .. }
             | Self::TooManyStreams { .. }
             | Self::ConditionalCheckFailed { .. }
             | Self::ItemCollectionTooLarge

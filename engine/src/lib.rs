@@ -76,14 +76,14 @@ pub use catalog::{
 };
 pub use derive::Cause;
 pub use engine::Engine;
-pub use error::{Error, ErrorKind, TableChange, ValidationError};
+pub use error::{Error, ErrorKind, LoadRefusal, TableChange, ValidationError};
 pub use index::{IndexCheck, IndexDigest};
 pub use open_error::{OpenError, OpenErrorKind};
 pub use operation::*;
 pub use options::{EngineOptions, IndexAcknowledgement, OptionsError};
 pub use outbox::IndexLag;
 pub use recovery_report::RecoveryReport;
-pub use shard::{LocalEngine, LocalTable, ShardAccess};
+pub use shard::{BulkLoad, LocalEngine, LocalTable, ShardAccess};
 pub use snapshot::Snapshot;
 pub use stream::{IteratorError, SequenceNumber, ShardIterator, StreamLabel, StreamShardId};
 pub use throughput::{Throttled, ThrottledAccess, ThrottlingLimit};

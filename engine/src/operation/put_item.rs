@@ -75,6 +75,13 @@ impl PutItem {
     }
 }
 
+impl PutPlan {
+    /// Where the item goes, and its bytes.
+    pub(crate) fn into_row(self) -> (ItemPlace, EncodedItem) {
+        (self.place, self.item)
+    }
+}
+
 /// Names, nesting and size of an item to be put.
 pub(super) fn check_item(item: &Item) -> Result<(), Error> {
     item.check().map_err(|reason| ValidationError::from(reason).into())

@@ -18,8 +18,8 @@ use crate::{
 /// Follows the table as it is changed and split; when it is deleted, everything answers that it is gone.
 #[derive(Clone)]
 pub struct LocalTable {
-    local: LocalEngine,
-    table: Arc<Table>,
+    pub(super) local: LocalEngine,
+    pub(super) table: Arc<Table>,
 }
 
 impl LocalEngine {

@@ -7,6 +7,7 @@
 
 mod access;
 mod batches;
+mod bulk_load;
 mod items;
 mod local_table;
 mod pages;
@@ -33,6 +34,7 @@ use basalt_runtime::{Handle, MonotonicTime, ShardIndex, join_all, local::Event};
 use basalt_storage::{ShardStore, StoreMetrics};
 
 pub use access::ShardAccess;
+pub use bulk_load::BulkLoad;
 pub use local_table::LocalTable;
 pub(crate) use shards::Shards;
 pub(crate) use start::start;

@@ -46,6 +46,9 @@ pub enum StorageError {
         /// Bytes of the largest frame.
         bytes_max: usize,
     },
+    /// Rows are loaded only into a partition that has none, and that nothing else is done to. Nothing was changed.
+    #[error("{0} is not empty, or is being loaded or split")]
+    NotEmpty(PartitionId),
     /// The partition does not exist on this shard, or has been dropped.
     #[error("{0} does not exist here")]
     UnknownPartition(PartitionId),

@@ -28,7 +28,7 @@ pub use ids::{
     StreamId,
 };
 pub use options::{MemoryShares, OptionOutOfRange, StoreOptions};
-pub use partition::{Commit, Partition, PartitionSpec, PartitionStats, WriteBatch};
+pub use partition::{Commit, Load, Partition, PartitionSpec, PartitionStats, WriteBatch};
 pub use range::{Direction, KeyRange};
 pub use recovery::{
     CatalogLog, FrameReader, IndexRanges, JudgedStream, Node, NodeFacts, StreamFacts, UnjudgedNode,

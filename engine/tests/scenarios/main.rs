@@ -4,6 +4,7 @@
 //! is closed, killed and opened again.
 
 mod batches;
+mod bulk_loads;
 mod conditions;
 mod deleted_streams;
 mod deleted_tokens;

@@ -129,9 +129,7 @@ impl<'a> Entries<'a> {
         if self.level > 0 {
             return right;
         }
-        let left = self.entries[split - 1].key.to_vec();
-        let shared = left.iter().zip(&right).take_while(|(left, right)| left == right).count();
-        right[..=shared].to_vec()
+        separator(&self.entries[split - 1].key.to_vec(), &right)
     }
 
     fn range_bytes(&self, from: usize, to: usize) -> usize {
@@ -154,11 +152,18 @@ fn entry_of(page: PageView<'_>, slot: usize) -> Entry<'_> {
     Entry { key, body: Body::Child(*page.child(slot)) }
 }
 
-fn row_of(cell: &[u8], key_bytes: usize) -> Row<'_> {
+/// A leaf's cell without its key.
+pub(super) fn row_of(cell: &[u8], key_bytes: usize) -> Row<'_> {
     let (header, rest) =
         cell.split_first_chunk::<LEAF_CELL_HEADER_BYTES>().expect("a leaf cell has a header");
     let last_write = u64::from_le_bytes(*header.last_chunk().expect("the time ends the header"));
     Row { flags: header[0], last_write, payload: &rest[key_bytes..] }
+}
+
+/// The shortest key that is above `left` and not above `right`.
+pub(super) fn separator(left: &[u8], right: &[u8]) -> Vec<u8> {
+    let shared = left.iter().zip(right).take_while(|(left, right)| left == right).count();
+    right[..=shared].to_vec()
 }
 
 /// A child's entry.

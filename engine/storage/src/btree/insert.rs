@@ -167,7 +167,7 @@ impl Editor<'_> {
 }
 
 /// What stands in the cell of a value that has an extent of its own.
-fn overflow_payload(name: PageName, value: &[u8]) -> Vec<u8> {
+pub(super) fn overflow_payload(name: PageName, value: &[u8]) -> Vec<u8> {
     let first = &value[..value.len().min(OVERFLOW_FIRST_BYTES)];
     let mut payload = Vec::with_capacity(OVERFLOW_HEADER_BYTES + first.len());
     payload.extend_from_slice(&name.encode());

@@ -222,6 +222,11 @@ impl Tree {
         self.shared.state.borrow().allocator.file_blocks() * BLOCK_SIZE_BYTES as u64
     }
 
+    /// Whether there is no row and no page.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.shared.state.borrow().root.is_none()
+    }
+
     /// Rows in the tree, of all tags.
     pub(crate) fn row_count(&self) -> u64 {
         self.shared.state.borrow().counts.row_count

@@ -102,6 +102,15 @@ impl TreeShared {
         Ok(())
     }
 
+    /// Makes the file longer by `blocks` that a load will write.
+    pub(crate) async fn reserve(&self, blocks: u64) -> Result<(), StorageError> {
+        let _turn = self.growing.acquire(1).await;
+        let from = self.state.borrow().allocator.file_blocks();
+        self.file.reserve(from, from + blocks).await?;
+        self.state.borrow_mut().allocator.grow(from + blocks);
+        Ok(())
+    }
+
     fn begin_write(&self, reference: BufferRef) -> Begin {
         let mut pool = self.pool.borrow_mut();
         let state = &mut *self.state.borrow_mut();

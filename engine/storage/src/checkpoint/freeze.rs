@@ -6,7 +6,7 @@ use basalt_format::page::PageView;
 
 use super::CheckpointPosition;
 use crate::{
-    btree::{Counts, TreeShared, TreeState, names_of},
+    btree::{Counts, LoadedTree, TreeShared, TreeState, names_of},
     cache::{BufferKind, BufferRef, BufferState, Pool},
     page::PageName,
 };
@@ -19,6 +19,8 @@ pub(super) struct Frozen {
     pub(super) position: CheckpointPosition,
     /// Buffers that must be written: values, leaves, then each level of inner pages.
     pub(super) levels: Vec<Vec<BufferRef>>,
+    /// Whether this is a loaded tree, which takes the live one's place when it is durable.
+    pub(super) is_loaded: bool,
 }
 
 impl TreeShared {
@@ -37,7 +39,21 @@ impl TreeShared {
         state.allocator.freeze();
         state.frozen = Some(generation);
         state.live = generation + 1;
-        Frozen { generation, root: state.root, counts: state.counts, position, levels }
+        let (root, counts) = (state.root, state.counts);
+        Frozen { generation, root, counts, position, levels, is_loaded: false }
+    }
+
+    /// As [`TreeShared::freeze`], of a loaded tree: the live one is empty and stays so.
+    pub(super) fn freeze_loaded(&self, loaded: LoadedTree, position: CheckpointPosition) -> Frozen {
+        let state = &mut *self.state.borrow_mut();
+        assert_eq!(state.root, None, "a tree is loaded into an empty one");
+        let generation = self.progress.borrow().next_generation(state.live);
+        state.redirects.freeze();
+        state.allocator.freeze();
+        state.frozen = Some(generation);
+        state.live = generation + 1;
+        let LoadedTree { root, counts } = loaded;
+        Frozen { generation, root: Some(root), counts, position, levels: Vec::new(), is_loaded: true }
     }
 
     /// The frozen tree will not be written: its pages are the live tree's, as far as that still names them.

@@ -10,7 +10,7 @@ use basalt_runtime::{AlignedBuffer, local::Semaphore};
 
 use super::{allocation_map::WrittenMap, freeze::Frozen};
 use crate::{
-    btree::TreeShared,
+    btree::{LoadWriter, LoadedTree, TreeShared},
     cache::BufferRef,
     error::StorageError,
     ids::{EntryIndex, Generation, HybridTime, LogPosition},
@@ -49,6 +49,29 @@ impl TreeShared {
         }
         let frozen = self.freeze(position);
         self.handle.spawn(async move { tree.write_generation(frozen, running).await }).await
+    }
+
+    /// Makes a loaded tree this empty one's next generation: durable and visible at once, or, after an error, neither.
+    /// The live tree must not be changed meanwhile.
+    pub(crate) async fn publish(
+        self: &Rc<Self>,
+        loaded: LoadedTree,
+        writer: LoadWriter,
+        position: CheckpointPosition,
+    ) -> Result<Generation, StorageError> {
+        let running = Running::begin(self);
+        let (extents, birth) = (writer.publish(), writer.birth());
+        let frozen = self.freeze_loaded(loaded, position);
+        let tree = Rc::clone(self);
+        let publishing = self.handle.spawn(async move {
+            let published = tree.write_generation(frozen, running).await;
+            if published.is_err() {
+                let state = &mut *tree.state.borrow_mut();
+                extents.into_iter().for_each(|run| state.allocator.free(run, birth, state.live));
+            }
+            published
+        });
+        publishing.await
     }
 
     async fn write_generation(
@@ -187,6 +210,10 @@ impl TreeShared {
             let mut progress = self.progress.borrow_mut();
             state.frozen = None;
             state.redirects.checkpoint_complete();
+            if frozen.is_loaded {
+                assert_eq!(state.root, None, "nothing is written to a tree that is loaded");
+                (state.root, state.counts) = (frozen.root, frozen.counts);
+            }
             let old_map = std::mem::replace(&mut progress.map, map.extents);
             progress.map.iter().for_each(|&run| state.allocator.reference(run));
             old_map.into_iter().for_each(|run| state.allocator.free(run, 0, frozen.generation));

@@ -128,6 +128,14 @@ impl PartitionFile {
         Ok(())
     }
 
+    /// As [`PartitionFile::grow`], for what is written whole and synced before a superblock mentions the new length.
+    pub(crate) async fn reserve(&self, from: u64, to: u64) -> Result<(), StorageError> {
+        let file = self.open_or_create().await?;
+        let (from, to) = (from * BLOCK_SIZE_BYTES as u64, to * BLOCK_SIZE_BYTES as u64);
+        let allocated = file.allocate(from, to - from).await;
+        allocated.map_err(|error| self.error(DiskOperation::Allocate, error))
+    }
+
     /// Makes everything written so far durable, or ends the process: after a failed sync what was written may be gone,
     /// pages written long before among it, and the next sync would succeed all the same (Rebello et al., USENIX ATC
     /// 2020). The superblocks on disk still lead to trees that are whole, and the log has the rest.
@@ -179,10 +187,15 @@ impl PartitionFile {
         run: Run,
         stored: AlignedBuffer,
     ) -> Result<(u64, AlignedBuffer), StorageError> {
-        assert_eq!(stored.len(), run.blocks as usize * BLOCK_SIZE_BYTES, "an extent is written whole");
-        let checksum = extent_checksum(self.identity.salt, run.block, &stored);
+        let checksum = self.checksum(run, &stored);
         let buffer = self.write_blocks(run.block, stored).await?;
         Ok((checksum, buffer))
+    }
+
+    /// The checksum by which a pointer names what is stored in `run`.
+    pub(crate) fn checksum(&self, run: Run, stored: &[u8]) -> u64 {
+        assert_eq!(stored.len(), run.blocks as usize * BLOCK_SIZE_BYTES, "an extent is written whole");
+        extent_checksum(self.identity.salt, run.block, stored)
     }
 
     /// Writes whole blocks. Free ones may have been given back to the file system: on a full device, their space comes from

@@ -10,12 +10,15 @@
 
 mod batch;
 mod commit;
+mod load;
 mod noted_keys;
+mod sort_buffer;
 mod state;
 pub(crate) mod together;
 
 pub use batch::WriteBatch;
 pub use commit::Commit;
+pub use load::Load;
 pub(crate) use state::PartitionState;
 
 use std::rc::Rc;
@@ -27,7 +30,7 @@ use crate::{
     error::StorageError,
     ids::{EntryIndex, HybridTime, PartitionId},
     overlay::OverlayEntry,
-    store::{Shard, TERM, apply_through},
+    store::{Admission, Shard, TERM, apply_through},
     view::View,
     wal::{EntryEffects, Ticket},
 };
@@ -130,7 +133,7 @@ impl Partition {
         let mut pins = Pins::default();
         let mut batch = WriteBatch::default();
         loop {
-            let admission = self.shard.admit_write(self.id()).await?;
+            let admission = self.admit_write().await?;
             self.begin(&mut batch);
             match self.evaluate(&mut write, &mut batch) {
                 Ok((value, read_through)) => {
@@ -139,6 +142,17 @@ impl Partition {
                 }
                 Err(stop) => self.resume(stop, &mut pins).await?,
             }
+        }
+    }
+
+    /// Waits until a write may be evaluated.
+    async fn admit_write(&self) -> Result<Admission, StorageError> {
+        loop {
+            let admission = self.shard.admit_write(self.id()).await?;
+            if !self.state.is_loading() {
+                return Ok(admission);
+            }
+            self.state.until_loaded().await;
         }
     }
 

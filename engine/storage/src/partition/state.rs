@@ -5,7 +5,10 @@ use std::{
     collections::{BTreeMap, VecDeque},
 };
 
-use basalt_runtime::{UnixTime, local::Semaphore};
+use basalt_runtime::{
+    UnixTime,
+    local::{Event, Semaphore},
+};
 
 use super::{PartitionSpec, PartitionStats, noted_keys::NotedKeys};
 use crate::{
@@ -37,6 +40,9 @@ pub(crate) struct PartitionState {
     materialised: Cell<bool>,
     applying: Semaphore,
     checkpointing: Semaphore,
+    /// Rows are being loaded, which nothing else sees: nothing is logged, and no checkpoint is written.
+    loading: Cell<bool>,
+    load_ended: Event,
     dropped: Cell<bool>,
     /// Why the partition answers errors; never cleared while the process lives.
     fenced: RefCell<Option<StorageError>>,
@@ -61,6 +67,8 @@ impl PartitionState {
             foreign_through: Cell::default(),
             applying: Semaphore::new(1),
             checkpointing: Semaphore::new(1),
+            loading: Cell::new(false),
+            load_ended: Event::new(),
             dropped: Cell::new(false),
             fenced: RefCell::new(None),
         }
@@ -134,6 +142,41 @@ impl PartitionState {
     pub(crate) fn advance_applied(&self, applied: EntryIndex) {
         assert!(applied <= self.committed.get(), "no tree change before commit");
         self.overlay.borrow_mut().advance(applied);
+    }
+
+    /// Begins a load, if there is nothing in the partition and nothing is done to it.
+    pub(crate) fn begin_load(&self) -> Result<(), StorageError> {
+        self.check_serving()?;
+        let is_at_rest = self.last_index() == self.applied() && self.uncommitted.borrow().is_empty();
+        let is_watched = self.loading.get() || self.noted_keys.borrow().is_some();
+        if !is_at_rest || is_watched || self.has_unwritten_changes() || !self.tree.is_empty() {
+            return Err(StorageError::NotEmpty(self.spec.id));
+        }
+        self.loading.set(true);
+        Ok(())
+    }
+
+    /// The load has ended, whatever came of it.
+    pub(crate) fn end_load(&self) {
+        self.loading.set(false);
+        self.load_ended.notify_all();
+    }
+
+    pub(crate) fn is_loading(&self) -> bool {
+        self.loading.get()
+    }
+
+    /// Waits until no load runs.
+    pub(crate) async fn until_loaded(&self) {
+        self.load_ended.wait_until(|| !self.loading.get()).await;
+    }
+
+    /// The loaded rows are durable in the tree, as its entry `index`, which no log holds.
+    pub(crate) fn note_loaded(&self, index: EntryIndex, hybrid_time: HybridTime) {
+        assert_eq!(index, self.last_index().next(), "nothing is logged while rows are loaded");
+        self.clock.set(self.clock.get().max(hybrid_time));
+        self.committed.set(index);
+        self.overlay.borrow_mut().advance(index);
     }
 
     fn note_entry(&self, index: EntryIndex, hybrid_time: HybridTime, position: LogPosition) {

@@ -52,6 +52,10 @@ pub(crate) async fn write<T>(
     let mut batches: Vec<WriteBatch> = partitions.iter().map(|_| WriteBatch::default()).collect();
     loop {
         let admission = shard.admit_write(first.id()).await?;
+        if let Some(loading) = partitions.iter().find(|partition| partition.state.is_loading()) {
+            loading.state.until_loaded().await;
+            continue;
+        }
         partitions.iter().zip(&mut batches).for_each(|(partition, batch)| partition.begin(batch));
         let evaluated =
             evaluate(partitions, |partition| partition.state.last_index(), &mut |views: &[View<'_>]| {

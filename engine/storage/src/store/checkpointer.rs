@@ -10,9 +10,10 @@ use basalt_runtime::{MonotonicTime, timeout};
 
 use super::{Shard, TERM, apply::apply_committed, log_release::LogNeed};
 use crate::{
+    btree::{LoadWriter, LoadedTree},
     checkpoint::{CheckpointPosition, Compaction},
     error::StorageError,
-    ids::CATALOG_PARTITION,
+    ids::{CATALOG_PARTITION, HybridTime},
     partition::PartitionState,
 };
 
@@ -142,6 +143,9 @@ async fn compact_partition(shard: &Shard, state: &PartitionState) -> Result<(u64
 
 async fn compact_step(state: &PartitionState) -> Result<Compaction, StorageError> {
     let _turn = state.checkpointing().acquire(1).await;
+    if state.is_loading() {
+        return Ok(Compaction::Done);
+    }
     state.tree().compact().await
 }
 
@@ -188,7 +192,7 @@ pub(super) async fn checkpoint_until(shard: Rc<Shard>, deadline: MonotonicTime) 
 /// Waits for one that is running. A partition that is closed or dropped stays as it is.
 pub(super) async fn checkpoint_partition(shard: &Shard, state: &PartitionState) -> Result<(), StorageError> {
     let _turn = state.checkpointing().acquire(1).await;
-    if !state.is_serving() {
+    if !state.is_serving() || state.is_loading() {
         return Ok(());
     }
     let result = checkpoint_exclusively(shard, state).await;
@@ -227,6 +231,41 @@ async fn checkpoint_exclusively(shard: &Shard, state: &PartitionState) -> Result
     }
     shard.release_log();
     Ok(())
+}
+
+/// Begins a load of a partition that is empty; when nothing is left for a checkpoint to do.
+pub(crate) async fn begin_load(shard: &Shard, state: &PartitionState) -> Result<(), StorageError> {
+    apply_committed(shard, state).await;
+    settle_partition(shard, state).await?;
+    let _turn = state.checkpointing().acquire(1).await;
+    state.begin_load()
+}
+
+/// Makes a loaded tree the partition's, by both superblocks, and tells everybody who has to know the file. When an error
+/// comes after the first superblock the rows are there all the same.
+pub(crate) async fn publish_load(
+    shard: &Shard,
+    state: &PartitionState,
+    loaded: LoadedTree,
+    writer: LoadWriter,
+    hybrid_time: HybridTime,
+) -> Result<(), StorageError> {
+    let _turn = state.checkpointing().acquire(1).await;
+    state.check_serving()?;
+    // The rows are an entry that no log holds: without the superblock, those that follow it show a gap.
+    let need = LogNeed { applied: state.last_index().next(), first_after: None };
+    state.superblock_begun(need);
+    let position = CheckpointPosition { hybrid_time_max: hybrid_time, ..position_of(shard, state, need) };
+    let generation = state.tree().shared.publish(loaded, writer, position).await?;
+    state.superblock_written();
+    state.note_loaded(need.applied, hybrid_time);
+    if let Ok(wal) = shard.open_log() {
+        wal.append_checkpoint_done(state.spec().id, TERM, generation, need.applied);
+    }
+    if !state.is_serving() {
+        return state.check_serving();
+    }
+    checkpoint_exclusively(shard, state).await
 }
 
 fn position_of(shard: &Shard, state: &PartitionState, need: LogNeed) -> CheckpointPosition {

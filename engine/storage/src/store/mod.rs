@@ -17,6 +17,7 @@ mod snapshot;
 mod start;
 
 pub(crate) use self::apply::apply_through;
+pub(crate) use checkpointer::{begin_load, publish_load};
 pub(crate) use log_release::{LogNeed, LogNeeds};
 pub use replay::ReplayReport;
 pub use snapshot::{ShardSnapshot, SnapshotContent, SnapshotFile};
@@ -252,6 +253,11 @@ impl Shard {
     /// The log, as long as it may be appended to.
     fn open_log(&self) -> Result<&Wal, StorageError> {
         if self.sealed.get() { Err(StorageError::Closed) } else { self.wal() }
+    }
+
+    /// Memory for rows that are loaded and wait to be sorted: as much as entries may take that wait to be applied.
+    pub(crate) fn load_buffer_bytes(&self) -> u64 {
+        self.shares.overlay_bytes
     }
 
     /// Waits until a write to `partition` may be evaluated: there is room for its entry in the log and in memory, or the

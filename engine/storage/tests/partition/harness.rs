@@ -91,6 +91,12 @@ impl Process {
         self.simulation.run_until(SHARD, async move { steps(store).await }).expect("the run comes to an end")
     }
 
+    /// Begins a test's steps, which may never come to their end.
+    pub(crate) fn begin(&mut self, steps: impl AsyncFnOnce(ShardStore) + 'static) {
+        let store = self.store.clone();
+        self.handle().spawn(async move { steps(store).await }).detach();
+    }
+
     /// Makes the device larger or smaller.
     pub(crate) fn set_capacity_bytes(&mut self, capacity_bytes: Option<u64>) {
         self.simulation.disk_mut().set_capacity_bytes(capacity_bytes);

@@ -63,7 +63,7 @@ impl Mix {
         delete_one_in: 3,
     };
 
-    fn key(&self, random: &mut Random) -> Vec<u8> {
+    pub(crate) fn key(&self, random: &mut Random) -> Vec<u8> {
         let number = random.below(self.keys);
         let tag = [0x10, 0x10, 0x10, 0x80, 0x60][(number % 5) as usize];
         let mut key = vec![tag];
@@ -74,7 +74,7 @@ impl Mix {
         key
     }
 
-    fn value(&self, random: &mut Random) -> Vec<u8> {
+    pub(crate) fn value(&self, random: &mut Random) -> Vec<u8> {
         let length = if random.below(self.large_value_one_in) == 0 {
             random.below(40_000)
         } else {

@@ -3,5 +3,6 @@
 mod against_map;
 mod counts;
 mod harness;
+mod loads;
 
 pub(crate) use harness::{Harness, Mix, Model, PATH, seeds_of, simulate};

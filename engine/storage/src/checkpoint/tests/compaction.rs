@@ -49,22 +49,3 @@ fn a_tree_that_has_shrunk_gives_its_space_back() {
         harness.compare_all().await;
     });
 }
-
-#[test]
-fn loaded_rows_are_there_in_full_leaves() {
-    simulate(2, Disk::new(), |handle| async move {
-        let harness = Harness::new(&handle, 16384, 1 << 20);
-        let row = |number: u32| {
-            let key = format!("\x10{number:08}").into_bytes();
-            (key, vec![number as u8; 100], HybridTime::new(u64::from(number)))
-        };
-        harness.tree.bulk_load((0..50_000).map(row)).await.expect("the disk takes it");
-        let report = harness.tree.check().await.expect("sound");
-        assert_eq!(report.row_count, 50_000);
-        assert!(report.leaf_count <= 50_000 * 126 / 16384 * 11 / 10, "{} leaves", report.leaf_count);
-        let last = harness.scan(KeyRange::ALL, Direction::Backward, 1).await;
-        assert_eq!(last[0].0, row(49_999).0);
-        harness.checkpoint().await;
-        harness.tree.check().await.expect("sound");
-    });
-}
