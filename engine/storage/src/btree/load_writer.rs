@@ -27,6 +27,8 @@ pub(crate) struct LoadWriter {
     batch: Option<Batch>,
     window: Rc<Semaphore>,
     failure: Rc<RefCell<Option<StorageError>>>,
+    /// Buffers whose writes have ended: fresh memory costs more than what is written into it.
+    spares: Rc<RefCell<Vec<AlignedBuffer>>>,
 }
 
 /// Extents that follow each other in the file and wait to be written.
@@ -54,6 +56,7 @@ impl LoadWriter {
             batch: None,
             window: Rc::new(Semaphore::new(WRITES_IN_FLIGHT_MAX)),
             failure: Rc::default(),
+            spares: Rc::default(),
         })
     }
 
@@ -132,23 +135,30 @@ impl LoadWriter {
             self.write_batch().await;
             self.check()?;
         }
-        Ok(self.batch.get_or_insert_with(|| Batch {
-            first_block: run.block,
-            stored: AlignedBuffer::with_capacity(2 * BATCH_BLOCKS_MAX * BLOCK_SIZE_BYTES),
+        let spares = &self.spares;
+        Ok(self.batch.get_or_insert_with(|| {
+            let spare = spares.borrow_mut().pop();
+            let new = || AlignedBuffer::with_capacity(2 * BATCH_BLOCKS_MAX * BLOCK_SIZE_BYTES);
+            Batch { first_block: run.block, stored: spare.unwrap_or_else(new) }
         }))
     }
 
     async fn write_batch(&mut self) {
         let Some(batch) = self.batch.take() else { return };
         let permit = self.window.acquire(1).await;
-        let (extents, failure) = (Rc::clone(&self.extents), Rc::clone(&self.failure));
+        let (extents, failure, spares) =
+            (Rc::clone(&self.extents), Rc::clone(&self.failure), Rc::clone(&self.spares));
         // A task of its own: it keeps the extents until the write has ended, whoever waits for it.
         let write = self.extents.tree.handle.spawn(async move {
             let tree = &extents.tree;
             let (pace, started) = (tree.pool.pace(), tree.handle.now());
             let write = pace.begin();
             match tree.file.write_blocks(batch.first_block, batch.stored).await {
-                Ok(_buffer) => write.end(tree.handle.now() - started, &tree.handle).await,
+                Ok(mut buffer) => {
+                    buffer.clear();
+                    spares.borrow_mut().push(buffer);
+                    write.end(tree.handle.now() - started, &tree.handle).await;
+                }
                 Err(error) => *failure.borrow_mut() = Some(error),
             }
             drop(permit);
