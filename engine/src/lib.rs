@@ -33,6 +33,7 @@
 //!
 //! Near the data: [`Engine::on_shard`] runs a closure on the shard that owns a partition key, where items are lent,
 //! not copied. A program that runs its own tasks on the shards asks [`Engine::local`] there and saves the message.
+//! An empty table is filled fastest there, past the log: [`LocalTable::begin_load`].
 //!
 //! Deterministic: time, entropy and scheduling come from the runtime alone, so [`Engine::open_on`] runs the whole
 //! engine in a simulation, from one seed.

@@ -19,7 +19,7 @@ const BATCH_BLOCKS_MAX: usize = 128;
 /// Writes under way.
 const WRITES_IN_FLIGHT_MAX: usize = 8;
 /// By how many blocks the file grows at least: nothing is written twice for it, so it may be many.
-const RESERVED_BLOCKS: u64 = 2048;
+const EXTENSION_BLOCKS: u64 = 2048;
 
 /// Writes the extents of a load.
 pub(crate) struct LoadWriter {
@@ -121,7 +121,7 @@ impl LoadWriter {
                 taken.borrow_mut().insert(run.block, run.blocks);
                 return Ok(run);
             }
-            tree.reserve(RESERVED_BLOCKS.max(blocks.into())).await?;
+            tree.extend(EXTENSION_BLOCKS.max(blocks.into())).await?;
         }
     }
 

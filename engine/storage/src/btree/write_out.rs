@@ -103,10 +103,10 @@ impl TreeShared {
     }
 
     /// Makes the file longer by `blocks` that a load will write.
-    pub(crate) async fn reserve(&self, blocks: u64) -> Result<(), StorageError> {
+    pub(crate) async fn extend(&self, blocks: u64) -> Result<(), StorageError> {
         let _turn = self.growing.acquire(1).await;
         let from = self.state.borrow().allocator.file_blocks();
-        self.file.reserve(from, from + blocks).await?;
+        self.file.extend(from, from + blocks).await?;
         self.state.borrow_mut().allocator.grow(from + blocks);
         Ok(())
     }

@@ -129,7 +129,7 @@ impl PartitionFile {
     }
 
     /// As [`PartitionFile::grow`], for what is written whole and synced before a superblock mentions the new length.
-    pub(crate) async fn reserve(&self, from: u64, to: u64) -> Result<(), StorageError> {
+    pub(crate) async fn extend(&self, from: u64, to: u64) -> Result<(), StorageError> {
         let file = self.open_or_create().await?;
         let (from, to) = (from * BLOCK_SIZE_BYTES as u64, to * BLOCK_SIZE_BYTES as u64);
         let allocated = file.allocate(from, to - from).await;

@@ -8,11 +8,13 @@ use basalt_storage::{Direction, EntryIndex, Partition, StorageError, StoreOption
 use crate::harness::{self, Process, TABLE, rows};
 
 type Rows = BTreeMap<Vec<u8>, Vec<u8>>;
+/// Rows as they are given to a load, in any order.
+type Given = Vec<(Vec<u8>, Vec<u8>)>;
 
 /// Rows in no order, more than a load keeps in memory, some of them twice; and what they come to.
-fn random_rows(random: &mut Random) -> (Vec<(Vec<u8>, Vec<u8>)>, Rows) {
+fn random_rows(random: &mut Random) -> (Given, Rows) {
     let count = 1 + random.below(700);
-    let mut given = Vec::new();
+    let mut given = Given::new();
     for _ in 0..count {
         let length = if random.below(3) == 0 { random.below(40_000) } else { random.below(4_000) };
         let key = (random.below(2 * count) as u32).to_be_bytes().to_vec();

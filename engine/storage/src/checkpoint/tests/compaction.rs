@@ -7,8 +7,6 @@ use basalt_runtime::sim::{Disk, Random};
 use crate::{
     btree::tests::{Harness, Mix, PATH, simulate},
     checkpoint::Compaction,
-    ids::HybridTime,
-    range::{Direction, KeyRange},
 };
 
 const MIX: Mix = Mix { keys: 5000, delete_one_in: u64::MAX, large_value_one_in: 30, ..Mix::USUAL };
