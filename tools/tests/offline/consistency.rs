@@ -141,31 +141,16 @@ fn a_file_that_is_missing_or_another_one_is_found() {
 }
 
 #[test]
-fn the_stream_records_of_a_deleted_table_are_read() {
+fn what_a_deleted_table_leaves_is_sound() {
     let directory = tempfile::tempdir().unwrap();
     let data = directory.path().join("data");
     let engine = open(&data);
     create(&engine);
     (0..6).for_each(|number| put(&engine, number, 1));
     engine.delete_table("orders").unwrap();
-    engine.checkpoint().unwrap();
     engine.close().unwrap();
-    report_of(&["verify", text(&data)]);
-    let mut tampered = 0;
-    for path in partition_files(&data) {
-        let sound = fs::read(&path).unwrap();
-        // The last of it is in the newest image of a record.
-        let Some(changed) = with_word_changed(&sound, b"customer", b"\xff\xffstomer") else { continue };
-        fs::write(&path, changed).unwrap();
-        let output = basaltctl(&["verify", text(&data)]);
-        let report: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
-        let found = report["contradictions"].to_string();
-        assert_eq!(output.status.code(), Some(1), "{path:?}: {report:#}");
-        assert!(found.contains("stream of table orders, which was deleted"), "{path:?}: {report:#}");
-        fs::write(&path, sound).unwrap();
-        tampered += 1;
-    }
-    assert!(tampered >= 1, "some file has records");
+    let report = report_of(&["verify", text(&data)]);
+    assert_eq!(report["contradictions"].as_array().unwrap().len(), 0, "{report:#}");
 }
 
 fn partition_files(data: &Path) -> Vec<PathBuf> {
