@@ -280,15 +280,15 @@ fn a_crash_at_any_instant_leaves_the_parent_or_its_children() {
     });
 }
 
-#[test]
-fn what_is_written_beside_the_copy_is_copied_again_until_the_children_have_caught_up() {
+/// Changes every item again and again until the table's partition was split; what was passed on the way.
+fn split_beside_writers(seed: u64) -> BTreeMap<&'static str, u64> {
     const ITEMS: usize = 600;
     let options = EngineOptions {
         partition_bytes_max: 16 * EngineOptions::PARTITION_BYTES_MAX_LEAST,
         ..small_partitions(1)
     };
     let mut simulated =
-        Simulated::try_open(Disk::new(), options, 16, None).expect("the start comes to its end");
+        Simulated::try_open(Disk::new(), options, seed, None).expect("the start comes to its end");
     simulated.run(|engine| async move {
         create_with_stream(&engine, StreamViewType::NewAndOldImages).await;
         let _earlier = marks::take();
@@ -302,10 +302,19 @@ fn what_is_written_beside_the_copy_is_copied_again_until_the_children_have_caugh
         let known = (0..ITEMS).map(|key| (key.to_string(), Some(value))).collect();
         check_known(&engine, &known).await;
         check_stream(&engine).await;
-        let passed = marks::take();
-        assert!(passed.contains_key("a split catches up with its writers"), "{passed:?}");
-        assert!(passed.contains_key("a partition was split"), "{passed:?}");
+        marks::take()
+    })
+}
+
+#[test]
+fn what_is_written_beside_the_copy_is_copied_again_until_the_children_have_caught_up() {
+    // How much is written before the copy's end is up to the schedule: some of them leave more than may be held.
+    let has_caught_up = (16..24).any(|seed| {
+        let passed = split_beside_writers(seed);
+        assert!(passed.contains_key("a partition was split"), "seed {seed}: {passed:?}");
+        passed.contains_key("a split catches up with its writers")
     });
+    assert!(has_caught_up, "in no schedule the children had to catch up");
 }
 
 #[test]
