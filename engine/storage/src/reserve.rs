@@ -27,6 +27,9 @@ const LOG_SHARE_ONE_IN: u64 = 4;
 /// Kept of each partition file's length: one byte in so many.
 const FILES_SHARE_ONE_IN: u64 = 100;
 
+/// One byte more in so many is held without being wanted: a steady load asks for now more, now less.
+const EXCESS_ONE_IN: u64 = 4;
+
 /// The files' share is a multiple of it.
 const FILES_STEP_BYTES: u64 = 64 << 10;
 
@@ -167,9 +170,10 @@ impl Reserve {
         self.changed.notify_all();
     }
 
-    /// Whether more than twice of what is wanted is held.
+    /// Whether so much more than what is wanted is held that it should be given back.
     pub(crate) fn has_excess(&self, holdings: Holdings) -> bool {
-        self.held_bytes() > 2 * self.wanted(holdings).bytes()
+        let wanted = self.wanted(holdings).bytes();
+        self.held_bytes() > wanted + wanted / EXCESS_ONE_IN
     }
 
     /// Holds more, if `holdings` ask for it; with all of it, the device counts as full no more.

@@ -21,9 +21,6 @@ use crate::{
     reserve::{Taker, is_full},
 };
 
-/// Zeros are written in pieces of this size when a file grows.
-const ZERO_WRITE_BYTES: usize = 1 << 20;
-
 /// Whose file it is and the secret of its checksums.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct FileIdentity {
@@ -104,31 +101,22 @@ impl PartitionFile {
         self.is_placed.get()
     }
 
-    /// Makes the file longer, `from` and `to` in blocks: reserved, zero-written and synced, so that no later write
-    /// into it changes metadata, and no superblock can mention a length that a crash takes back.
+    /// Makes the file longer, `from` and `to` in blocks, and the new length durable: no superblock can mention one that a
+    /// crash takes back.
+    ///
+    /// The blocks are reserved and not filled: to fill them is to write each of them twice. A page's first write changes
+    /// metadata then, which costs a journal's commit at the next sync; of these a checkpoint has two, whatever it writes.
     pub(crate) async fn grow(&self, from: u64, to: u64) -> Result<(), StorageError> {
-        let file = self.open_or_create().await?;
-        let (from, to) = (from * BLOCK_SIZE_BYTES as u64, to * BLOCK_SIZE_BYTES as u64);
-        let allocated = file.allocate(from, to - from).await;
-        allocated.map_err(|error| self.error(DiskOperation::Allocate, error))?;
-        let mut zeros = AlignedBuffer::zeroed(ZERO_WRITE_BYTES.min((to - from) as usize));
-        let mut offset = from;
-        while offset < to {
-            zeros.resize(ZERO_WRITE_BYTES.min((to - offset) as usize));
-            let (written, buffer) = file.write_at(zeros, offset).await;
-            written.map_err(|error| self.error(DiskOperation::Write, error))?;
-            offset += buffer.len() as u64;
-            zeros = buffer;
-        }
+        self.extend(from, to).await?;
         if basalt_runtime::planted!(SkipFileGrowthSync) {
             return Ok(());
         }
-        let synced = file.sync_all().await.map_err(|error| self.error(DiskOperation::Sync, error));
-        self.abort_unless_synced(synced);
+        let synced = self.open().await?.sync_all().await;
+        self.abort_unless_synced(synced.map_err(|error| self.error(DiskOperation::Sync, error)));
         Ok(())
     }
 
-    /// As [`PartitionFile::grow`], for what is written whole and synced before a superblock mentions the new length.
+    /// As [`PartitionFile::grow`], for what is synced before a superblock mentions the new length.
     pub(crate) async fn extend(&self, from: u64, to: u64) -> Result<(), StorageError> {
         let file = self.open_or_create().await?;
         let (from, to) = (from * BLOCK_SIZE_BYTES as u64, to * BLOCK_SIZE_BYTES as u64);

@@ -13,7 +13,7 @@ use crate::{
 /// On a full device: how long until the next look for space.
 const RETRY_AFTER: Duration = Duration::from_secs(1);
 /// What a burst of writes needed is given back when this long nothing more was needed.
-const EXCESS_KEPT: Duration = Duration::from_secs(5);
+const EXCESS_KEPT: Duration = Duration::from_secs(2);
 /// On a full device everything is checkpointed when changed pages need this part of what files may take, or when the log
 /// is as long as this part of its share.
 const DUE_ONE_IN: u64 = 4;
@@ -27,6 +27,9 @@ pub(super) async fn keep_reserve(shard: Rc<Shard>) {
         match reserve.grow_to_fit(shard.holdings()).await {
             Approach::Reached => {}
             Approach::Refused => {
+                if let Some(wal) = shard.wal.get() {
+                    wal.give_spares_back();
+                }
                 timeout(&shard.handle, RETRY_AFTER, shard.closing_begins()).await;
             }
             Approach::AtRest if reserve.has_excess(shard.holdings()) => shrink_when_calm(&shard).await,

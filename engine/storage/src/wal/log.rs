@@ -28,8 +28,9 @@ use crate::{
 
 /// A segment is at most this part of the budget, so that recycling frees the log in small steps.
 const SEGMENTS_PER_BUDGET: u64 = 8;
-/// The largest segment, but for one that a giant frame opens: what is prepared ahead takes space and time.
-const SEGMENT_BYTES_MAX: u64 = 32 << 20;
+/// The largest segment, but for one that a giant frame opens: what is prepared ahead takes space and time, and an idle log
+/// keeps the one that it writes to.
+const SEGMENT_BYTES_MAX: u64 = 8 << 20;
 /// Frames that may wait for the disk, in soft limits: beyond, writers wait instead of filling memory.
 const WAITING_FRAMES_MAX: u64 = 4;
 
@@ -395,6 +396,12 @@ impl Wal {
         active.as_ref().is_some_and(|active| {
             needed_bytes <= active.free_bytes() || needed_bytes <= log.spares.ready_bytes_max()
         })
+    }
+
+    /// Gives prepared segments back, for which somebody else needs the space, but for a small one.
+    pub(crate) fn give_spares_back(&self) {
+        self.log.spares.shrink();
+        self.log.spares.wake();
     }
 
     /// Writes what was appended, seals the log and ends its tasks. Nothing may be appended afterwards.

@@ -1,19 +1,22 @@
 //! Prepared segments: files that frames can be written to without growing them.
 //!
 //! Writing into blocks that were never written costs a sync two to three times as much (EVIDENCE §2.1), so a file is
-//! filled with zeros and synced before it is used, in the background; a released segment serves as it is. Sizes
-//! follow the load: a segment that fills within a second makes the next ones larger. An idle log gives back what it
-//! does not need.
+//! filled with zeros and synced before it is used, in the background; a released segment serves as it is. While frames
+//! are large that would cost more than it saves, and space is only reserved. Sizes follow the load: a segment that
+//! fills within a second makes the next ones larger. An idle log gives back what it does not need.
 
 use std::{
     cell::{Cell, RefCell},
     collections::VecDeque,
     io,
+    path::Path,
     rc::Rc,
     time::Duration,
 };
 
-use basalt_runtime::{AlignedBuffer, DirectMode, OpenOptions, local::Event, planted, sometimes, timeout};
+use basalt_runtime::{
+    AlignedBuffer, DirectMode, File, OpenOptions, local::Event, planted, sometimes, timeout,
+};
 
 use super::{
     log::{Closing, Log},
@@ -25,14 +28,35 @@ use crate::reserve::is_full;
 const FILLS_FAST: Duration = Duration::from_secs(1);
 /// A segment that fills more slowly makes the next ones smaller.
 const FILLS_SLOWLY: Duration = Duration::from_secs(10);
+/// From this mean frame on, files are not filled with zeros: the frame's own bytes written once more take the device longer
+/// than the journal's commit that its sync has to wait for.
+const LARGE_FRAME_BYTES: u64 = 128 << 10;
 /// How long the log must be idle before prepared space is given back.
 const IDLE: Duration = Duration::from_secs(3);
-/// Released files that a busy log keeps: a checkpoint releases many at once, and to make them anew is to write twice.
-const KEPT_WHILE_BUSY: usize = 8;
+/// Released files that a busy log keeps: a checkpoint releases many at once, as many are used until the next one, and to
+/// make them anew is to write twice. Together as large as the largest log that follows its data.
+const KEPT_WHILE_BUSY: usize = 128;
 /// After a failed preparation: how long until the next try.
 const RETRY_AFTER: Duration = Duration::from_secs(1);
 /// Bytes written at once while preparing: small, so that the log's own writes find their way in between.
 const ZERO_BYTES: usize = 1 << 20;
+
+/// How a segment was filled.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Filled {
+    pub(super) took: Duration,
+    /// Bytes of its frames, in the mean.
+    pub(super) mean_frame_bytes: u64,
+}
+
+/// What a prepared file holds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Preparation {
+    /// Zeros that were written.
+    Zeros,
+    /// Space that was reserved.
+    Space,
+}
 
 /// The files that wait to become segments.
 pub(super) struct Spares {
@@ -44,6 +68,7 @@ pub(super) struct Spares {
     /// The size of segments to be prepared.
     target_bytes: Cell<u64>,
     target_count: Cell<usize>,
+    preparation: Cell<Preparation>,
     /// Ready files that are being measured.
     lent_count: Cell<usize>,
     /// The writer waits for a file of this size, or none.
@@ -65,6 +90,7 @@ impl Spares {
             doomed: RefCell::default(),
             target_bytes: Cell::new(bytes_min),
             target_count: Cell::new(1),
+            preparation: Cell::new(Preparation::Zeros),
             lent_count: Cell::new(0),
             awaited_bytes: Cell::new(None),
             next_file: Cell::new(next_file),
@@ -121,13 +147,15 @@ impl Spares {
         }
     }
 
-    /// Learns how long the last segment took to fill.
-    pub(super) fn follow_load(&self, filled_in: Duration, bytes_max: u64) {
+    /// Learns how the last segment was filled.
+    pub(super) fn follow_load(&self, filled: Filled, bytes_max: u64) {
+        let has_large_frames = filled.mean_frame_bytes >= LARGE_FRAME_BYTES;
+        self.preparation.set(if has_large_frames { Preparation::Space } else { Preparation::Zeros });
         let target = self.target_bytes.get();
-        if filled_in < FILLS_FAST {
+        if filled.took < FILLS_FAST {
             self.target_bytes.set((target * 2).min(bytes_max));
             self.target_count.set(2);
-        } else if filled_in > FILLS_SLOWLY {
+        } else if filled.took > FILLS_SLOWLY {
             self.target_bytes.set((target / 2).max(self.bytes_min));
             self.target_count.set(1);
         }
@@ -187,8 +215,8 @@ impl Spares {
         }
     }
 
-    /// Gives up what an idle log does not need; whether anything was given up.
-    fn shrink(&self) {
+    /// Gives up what an idle log does not need.
+    pub(super) fn shrink(&self) {
         self.target_bytes.set(self.bytes_min);
         self.target_count.set(1);
         let mut kept = 0;
@@ -253,14 +281,18 @@ async fn wait_or_shrink(log: &Log) {
     }
 }
 
-/// Makes a file of zeros, synced and under its final name.
+/// Makes a file that reads as zeros, synced and under its final name.
 async fn prepare(log: &Log, size_bytes: u64) -> io::Result<UnusedFile> {
     let number = log.spares.next_file.get();
     log.spares.next_file.set(number + 1);
     let name = file_name(number);
     let built = log.building_directory.join(format!("wal-{}-{name}", log.identity.stream.get()));
     let path = log.directory.join(&name);
-    if let Err(error) = write_zeros(log, &built, size_bytes).await {
+    let made = match log.spares.preparation.get() {
+        Preparation::Zeros => write_zeros(log, &built, size_bytes).await,
+        Preparation::Space => reserve_space(log, &built, size_bytes).await,
+    };
+    if let Err(error) = made {
         // What was written of it must not keep the space that something else may need.
         let _ = log.handle.remove_file(&built).await;
         return Err(error);
@@ -272,9 +304,8 @@ async fn prepare(log: &Log, size_bytes: u64) -> io::Result<UnusedFile> {
     Ok(UnusedFile { path, size_bytes })
 }
 
-async fn write_zeros(log: &Log, path: &std::path::Path, size_bytes: u64) -> io::Result<()> {
-    let options = OpenOptions::new().write(true).create(true).truncate(true).direct(DirectMode::Direct);
-    let file = log.handle.open_file(path, options).await?;
+async fn write_zeros(log: &Log, path: &Path, size_bytes: u64) -> io::Result<()> {
+    let file = create(log, path).await?;
     let length_of_next =
         |offset| usize::try_from(size_bytes - offset).map_or(ZERO_BYTES, |left| left.min(ZERO_BYTES));
     let mut zeros = AlignedBuffer::zeroed(length_of_next(0));
@@ -288,6 +319,17 @@ async fn write_zeros(log: &Log, path: &std::path::Path, size_bytes: u64) -> io::
         offset += length;
     }
     file.sync_all().await
+}
+
+async fn reserve_space(log: &Log, path: &Path, size_bytes: u64) -> io::Result<()> {
+    let file = create(log, path).await?;
+    file.allocate(0, size_bytes).await?;
+    file.sync_all().await
+}
+
+async fn create(log: &Log, path: &Path) -> io::Result<File> {
+    let options = OpenOptions::new().write(true).create(true).truncate(true).direct(DirectMode::Direct);
+    log.handle.open_file(path, options).await
 }
 
 async fn remove(log: &Log, file: &UnusedFile) {
@@ -313,6 +355,10 @@ mod tests {
         UnusedFile { path: name.into(), size_bytes }
     }
 
+    fn filled(took: Duration, mean_frame_bytes: u64) -> Filled {
+        Filled { took, mean_frame_bytes }
+    }
+
     fn names(files: impl IntoIterator<Item = UnusedFile>) -> Vec<String> {
         files.into_iter().map(|file| file.path.display().to_string()).collect()
     }
@@ -329,14 +375,25 @@ mod tests {
     fn sizes_follow_the_load_up_to_their_bound_and_back() {
         let spares = Spares::new(Vec::new(), 1, 1 << 20);
         for _ in 0..9 {
-            spares.follow_load(Duration::from_millis(10), 16 << 20);
+            spares.follow_load(filled(Duration::from_millis(10), 4096), 16 << 20);
         }
         assert_eq!(spares.next_size(), Some(16 << 20));
         assert_eq!(spares.target_count.get(), 2);
         for _ in 0..9 {
-            spares.follow_load(Duration::from_secs(60), 16 << 20);
+            spares.follow_load(filled(Duration::from_secs(60), 4096), 16 << 20);
         }
         assert_eq!(spares.next_size(), Some(1 << 20));
+    }
+
+    #[test]
+    fn zeros_are_written_for_small_frames_only() {
+        let spares = Spares::new(Vec::new(), 1, 1 << 20);
+        for (frame_bytes, expected) in
+            [(200 << 10, Preparation::Space), (22 << 10, Preparation::Zeros), (1 << 20, Preparation::Space)]
+        {
+            spares.follow_load(filled(Duration::from_secs(2), frame_bytes), 16 << 20);
+            assert_eq!(spares.preparation.get(), expected, "{frame_bytes}");
+        }
     }
 
     #[test]

@@ -17,6 +17,7 @@ use super::{
     frame_queue::{ClosedFrame, FramePlace, PendingFrame},
     log::{Closing, Log, SealedSegment, note},
     segment::{BLOCK_BYTES, ChainEnd, FIRST_FRAME_OFFSET, UnusedFile},
+    spares::Filled,
 };
 use crate::{
     error::{DiskOperation, StorageError},
@@ -38,6 +39,7 @@ pub(super) struct ActiveSegment {
     pub(super) size_bytes: u64,
     /// Where the next frame starts.
     offset: u64,
+    frame_count: u64,
     /// A Seal was written that no sync has covered yet.
     has_unsynced_seal: bool,
     opened_at: MonotonicTime,
@@ -152,6 +154,7 @@ impl Log {
         let frame = frame.close(&place);
         let offset = active.offset;
         active.offset += frame.header.frame_bytes();
+        active.frame_count += 1;
         PlacedFrame { file: active.file.clone(), offset, frame }
     }
 
@@ -189,6 +192,7 @@ impl Log {
             base_lsn,
             size_bytes: header.size_bytes,
             offset: FIRST_FRAME_OFFSET + frame.header.frame_bytes(),
+            frame_count: 1,
             has_unsynced_seal: false,
             opened_at: self.handle.now(),
         }));
@@ -205,7 +209,9 @@ impl Log {
             let synced = active.file.sync_data().await;
             self.abort_unless("sync", active.file.path().to_owned(), synced);
         }
-        self.spares.follow_load(self.handle.now() - active.opened_at, self.segment_bytes_max());
+        let took = self.handle.now() - active.opened_at;
+        let filled = Filled { took, mean_frame_bytes: active.offset / active.frame_count.max(1) };
+        self.spares.follow_load(filled, self.segment_bytes_max());
         let file = UnusedFile { path: active.file.path().to_owned(), size_bytes: active.size_bytes };
         let (base_lsn, end_lsn) = (active.base_lsn, self.chain.get().lsn);
         self.sealed.borrow_mut().push_back(SealedSegment { file, base_lsn, end_lsn });
@@ -354,6 +360,7 @@ pub(super) async fn reopen_last_segment(log: &Log, judged: &StreamLog) -> Result
         base_lsn,
         size_bytes: last.header.size_bytes,
         offset: last.end_lsn.since(base_lsn).expect("a segment ends behind its base"),
+        frame_count: 0,
         has_unsynced_seal: false,
         opened_at: log.handle.now(),
     }));
