@@ -17,7 +17,7 @@ use super::{
 };
 use crate::{
     cache::{BufferPool, Pins, TreeSlot},
-    checkpoint::{CheckpointPosition, Compaction, Progress, TreeIdentity},
+    checkpoint::{CheckpointPosition, Compact, Compaction, Progress, TreeIdentity},
     error::StorageError,
     extent::{Allocator, PartitionFile},
     ids::{EntryIndex, Generation, HybridTime, PartitionId},
@@ -183,10 +183,15 @@ impl Tree {
         self.shared.checkpoint(position).await
     }
 
+    /// Brings the older superblock up to the newer one, unless it is. No checkpoint may run meanwhile.
+    pub(crate) async fn mirror_superblock(&self) -> Result<Option<Generation>, StorageError> {
+        self.shared.mirror_superblock().await
+    }
+
     /// Does a part of giving unused space back: moves what lies last in the file, cuts the file, punches free runs.
     /// For idle times, between checkpoints.
-    pub(crate) async fn compact(&self) -> Result<Compaction, StorageError> {
-        self.shared.compact().await
+    pub(crate) async fn compact(&self, wanted: Compact) -> Result<Compaction, StorageError> {
+        self.shared.compact(wanted).await
     }
 
     /// Walks the whole tree and proves its invariants.

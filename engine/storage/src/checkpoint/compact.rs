@@ -1,8 +1,9 @@
 //! Giving unused space back while nobody needs the device (STORAGE §6).
 //!
-//! Pages and values in the last part of the file are made dirty, so that the next checkpoint writes them to lower
-//! places; the tail becomes free when no superblock reaches it, and is cut off when none mentions it. Each call does
-//! a bounded part; checkpoints between the calls bring it forward.
+//! Free runs of some length are given back to the file system where they lie, which writes nothing. Only where too much is
+//! free in shorter runs, or the file itself is to be short, pages and values in its last part are made dirty, so that
+//! the next checkpoint writes them to lower places; the tail becomes free when no superblock reaches it, and is cut off
+//! when none mentions it. Each call does a bounded part; checkpoints between the calls bring it forward.
 
 use std::rc::Rc;
 
@@ -19,6 +20,15 @@ const MOVES_MAX: usize = 2048;
 /// Free runs from this length on are given back to the file system.
 const PUNCH_BLOCKS_MIN: u64 = 16;
 
+/// What a file is to be.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Compact {
+    /// Small on the device; it may have holes.
+    InSpace,
+    /// Short.
+    InLength,
+}
+
 /// What a call of compaction has left to do.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Compaction {
@@ -30,15 +40,18 @@ pub(crate) enum Compaction {
 
 impl TreeShared {
     /// Does a part of the compaction. No checkpoint may run meanwhile.
-    pub(crate) async fn compact(self: &Rc<Self>) -> Result<Compaction, StorageError> {
+    pub(crate) async fn compact(self: &Rc<Self>, wanted: Compact) -> Result<Compaction, StorageError> {
         if !self.file.is_placed() {
             return Ok(Compaction::Done);
         }
         let limit = {
             let allocator = &mut self.state.borrow_mut().allocator;
             let taken = allocator.taken_blocks();
-            let limit = SUPERBLOCK_AREA_BLOCKS + taken + taken / FREE_ONE_IN + FREE_BLOCKS_MIN;
-            let is_compact = allocator.file_blocks() <= limit || allocator.truncate() <= limit;
+            let tolerated = taken / FREE_ONE_IN + FREE_BLOCKS_MIN;
+            let limit = SUPERBLOCK_AREA_BLOCKS + taken + tolerated;
+            let is_short = allocator.file_blocks() <= limit || allocator.truncate() <= limit;
+            let is_compact = is_short
+                || wanted == Compact::InSpace && allocator.kept_blocks(PUNCH_BLOCKS_MIN) <= tolerated;
             allocator.set_limit((!is_compact).then_some(limit));
             (!is_compact).then_some(limit)
         };

@@ -4,7 +4,7 @@ use std::rc::Rc;
 
 use basalt_format::page::PageView;
 
-use super::CheckpointPosition;
+use super::{CheckpointPosition, run::live_after};
 use crate::{
     btree::{Counts, LoadedTree, TreeShared, TreeState, names_of},
     cache::{BufferKind, BufferRef, BufferState, Pool},
@@ -38,7 +38,7 @@ impl TreeShared {
         state.redirects.freeze();
         state.allocator.freeze();
         state.frozen = Some(generation);
-        state.live = generation + 1;
+        state.live = live_after(generation);
         let (root, counts) = (state.root, state.counts);
         Frozen { generation, root, counts, position, levels, is_loaded: false }
     }
@@ -51,7 +51,7 @@ impl TreeShared {
         state.redirects.freeze();
         state.allocator.freeze();
         state.frozen = Some(generation);
-        state.live = generation + 1;
+        state.live = live_after(generation);
         let LoadedTree { root, counts } = loaded;
         Frozen { generation, root: Some(root), counts, position, levels: Vec::new(), is_loaded: true }
     }

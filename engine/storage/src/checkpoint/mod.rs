@@ -22,7 +22,7 @@ mod run;
 #[cfg(test)]
 mod tests;
 
-pub(crate) use compact::Compaction;
+pub(crate) use compact::{Compact, Compaction};
 pub(crate) use open::{Expectation, TreeIdentity};
 pub(crate) use pin::TreePin;
 pub(crate) use progress::Progress;

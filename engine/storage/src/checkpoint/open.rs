@@ -8,7 +8,7 @@ use basalt_format::{
 };
 use basalt_runtime::{AlignedBuffer, File, Handle};
 
-use super::{Progress, progress::SlotState};
+use super::{Progress, progress::SlotState, run::live_after};
 use crate::{
     btree::{Counts, Tree, TreeStart},
     cache::BufferPool,
@@ -104,7 +104,7 @@ impl Tree {
             progress.replacement = Some(generation);
             progress.named = generation;
         }
-        let live = progress.named + 1;
+        let live = live_after(progress.named);
         let start = TreeStart { root, live, counts, allocator: map.allocator, progress };
         Ok(Some(Self::start(handle, pool, identity, file, start)))
     }

@@ -45,10 +45,35 @@ impl TreeShared {
         let running = Running::begin(self);
         let tree = Rc::clone(self);
         if self.is_unchanged() {
-            return self.handle.spawn(async move { tree.copy_superblock(position, running).await }).await;
+            let generation = self.number_for_copy();
+            let copying = async move { tree.copy_superblock(generation, Some(position), running).await };
+            return self.handle.spawn(copying).await;
         }
         let frozen = self.freeze(position);
         self.handle.spawn(async move { tree.write_generation(frozen, running).await }).await
+    }
+
+    /// A generation for a copy; changes from now on belong to a later one.
+    fn number_for_copy(&self) -> u64 {
+        let generation = self.progress.borrow().next_generation(0);
+        let mut state = self.state.borrow_mut();
+        state.live = state.live.max(live_after(generation));
+        generation
+    }
+
+    /// Copies the newest superblock over the older one, whatever was changed since. Both then lead to one tree, and the
+    /// log that it holds is needed by neither. `None`: they do already.
+    pub(crate) async fn mirror_superblock(self: &Rc<Self>) -> Result<Option<Generation>, StorageError> {
+        let generation = self.progress.borrow().next_generation(0);
+        if generation >= self.state.borrow().live {
+            return Ok(None);
+        }
+        let running = Running::begin(self);
+        let tree = Rc::clone(self);
+        self.handle
+            .spawn(async move { tree.copy_superblock(generation, None, running).await })
+            .await
+            .map(Some)
     }
 
     /// Makes a loaded tree this empty one's next generation: durable and visible at once, or, after an error, neither.
@@ -130,22 +155,20 @@ impl TreeShared {
         })
     }
 
-    /// The same tree under a new generation: both superblocks are then past the log behind `position`.
+    /// The newest superblock's tree under a new generation, and a new position if nothing has changed it since.
     async fn copy_superblock(
         &self,
-        position: CheckpointPosition,
+        generation: u64,
+        position: Option<CheckpointPosition>,
         running: Running,
     ) -> Result<Generation, StorageError> {
         self.settle_superblocks().await?;
-        let generation = {
-            let mut state = self.state.borrow_mut();
-            let generation = self.progress.borrow().next_generation(state.live);
-            state.live = generation + 1;
-            generation
+        let newest = self.progress.borrow().newest.clone().expect("only what was written is copied");
+        let copy = Superblock { generation, open_epoch: self.identity.open_epoch, ..newest };
+        let superblock = match position {
+            Some(position) => position.apply_to(copy),
+            None => copy,
         };
-        let newest = self.progress.borrow().newest.clone().expect("an unchanged tree has a superblock");
-        let superblock =
-            position.apply_to(Superblock { generation, open_epoch: self.identity.open_epoch, ..newest });
         self.write_superblock(&superblock).await;
         self.progress.borrow_mut().written(superblock);
         self.release_extents();
@@ -294,6 +317,12 @@ impl TreeShared {
             PageName::Memory(id) => panic!("the root {id:?} was written last"),
         })
     }
+}
+
+/// The live generation behind a checkpoint: between them is a number for one copy of its superblock, which can so be
+/// written while the tree goes on changing.
+pub(super) fn live_after(generation: u64) -> u64 {
+    generation + 2
 }
 
 impl CheckpointPosition {

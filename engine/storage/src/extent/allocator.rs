@@ -179,6 +179,19 @@ impl Allocator {
         self.free.iter().filter(|&(_, length)| length >= blocks_min).collect()
     }
 
+    /// Blocks that nothing uses, and that cannot be given back yet: free ones in runs shorter than `blocks_min`, and what
+    /// one superblock alone still reaches.
+    pub(crate) fn kept_blocks(&self, blocks_min: u64) -> u64 {
+        let scattered = self.free.iter().map(|(_, length)| length).filter(|&length| length < blocks_min);
+        // A pinned generation's blocks come free with the pin, and by nothing else.
+        let reached = if self.is_pinned() { 0 } else { self.pending_blocks() };
+        scattered.sum::<u64>() + reached
+    }
+
+    fn pending_blocks(&self) -> u64 {
+        self.pending.values().flatten().map(|run| u64::from(run.blocks)).sum()
+    }
+
     /// Withholds the start of a free run from being taken; `None` if it is free no more.
     pub(crate) fn withhold(&mut self, start: u64, length: u64) -> Option<Run> {
         let blocks = u32::try_from(length).unwrap_or(u32::MAX);
@@ -255,9 +268,8 @@ impl Allocator {
 
     /// Blocks that are neither free nor pending nor of the superblocks' area: what trees and maps must account for.
     pub(crate) fn taken_blocks(&self) -> u64 {
-        let pending: u64 = self.pending.values().flatten().map(|run| u64::from(run.blocks)).sum();
         let deferred: u64 = self.deferred.iter().map(|run| u64::from(run.blocks)).sum();
-        self.file_blocks - SUPERBLOCK_AREA_BLOCKS - self.free.blocks() - pending - deferred
+        self.file_blocks - SUPERBLOCK_AREA_BLOCKS - self.free.blocks() - self.pending_blocks() - deferred
     }
 
     fn free_at_once(&mut self, run: Run) {

@@ -11,9 +11,9 @@ use basalt_runtime::{MonotonicTime, timeout};
 use super::{Shard, TERM, apply::apply_committed, log_release::LogNeed};
 use crate::{
     btree::{LoadWriter, LoadedTree},
-    checkpoint::{CheckpointPosition, Compaction},
+    checkpoint::{CheckpointPosition, Compact, Compaction},
     error::StorageError,
-    ids::{CATALOG_PARTITION, HybridTime},
+    ids::{CATALOG_PARTITION, Generation, HybridTime},
     partition::PartitionState,
 };
 
@@ -100,12 +100,12 @@ async fn compact_while(
         if !goes_on() {
             return Ok(false);
         }
-        if !state.is_serving() || compact_step(state).await? == Compaction::Done {
+        if !state.is_serving() || compact_step(state, Compact::InSpace).await? == Compaction::Done {
             return Ok(true);
         }
         // The tail is free when neither superblock reaches it any more.
         checkpoint_partition(shard, state).await?;
-        checkpoint_partition(shard, state).await?;
+        mirror_superblock(shard, state).await?;
     }
     Ok(false)
 }
@@ -132,21 +132,21 @@ async fn compact_partition(shard: &Shard, state: &PartitionState) -> Result<(u64
     checkpoint_partition(shard, state).await?;
     let before = state.tree().file_bytes().await?;
     for _step in 0..COMPACTION_ROUNDS_MAX {
-        if !state.is_serving() || compact_step(state).await? == Compaction::Done {
+        if !state.is_serving() || compact_step(state, Compact::InLength).await? == Compaction::Done {
             break;
         }
         checkpoint_partition(shard, state).await?;
-        checkpoint_partition(shard, state).await?;
+        mirror_superblock(shard, state).await?;
     }
     Ok((before, state.tree().file_bytes().await?))
 }
 
-async fn compact_step(state: &PartitionState) -> Result<Compaction, StorageError> {
+async fn compact_step(state: &PartitionState, wanted: Compact) -> Result<Compaction, StorageError> {
     let _turn = state.checkpointing().acquire(1).await;
     if state.is_loading() {
         return Ok(Compaction::Done);
     }
-    state.tree().compact().await
+    state.tree().compact(wanted).await
 }
 
 /// Checkpoints every partition that has changes, and copies superblocks until the log behind them is free.
@@ -161,13 +161,14 @@ pub(super) async fn checkpoint_all(shard: &Shard) -> Result<(), StorageError> {
     outcome
 }
 
-/// Brings both superblocks of a partition past everything that was committed when this was called.
+/// Brings both superblocks of a partition past everything that was committed when this was called, with one tree: what
+/// is written meanwhile waits for the next checkpoint, or every leaf that many writers keep changing went out twice.
 pub(super) async fn settle_partition(shard: &Shard, state: &PartitionState) -> Result<(), StorageError> {
     if state.has_unwritten_changes() {
         checkpoint_partition(shard, state).await?;
     }
     if state.log_needs().copy_releases_log() {
-        checkpoint_partition(shard, state).await?;
+        mirror_superblock(shard, state).await?;
     }
     Ok(())
 }
@@ -191,11 +192,25 @@ pub(super) async fn checkpoint_until(shard: Rc<Shard>, deadline: MonotonicTime) 
 /// One checkpoint of one partition: its committed entries, or only a superblock where the file has them already.
 /// Waits for one that is running. A partition that is closed or dropped stays as it is.
 pub(super) async fn checkpoint_partition(shard: &Shard, state: &PartitionState) -> Result<(), StorageError> {
+    in_turn(shard, state, async || checkpoint_exclusively(shard, state).await).await
+}
+
+/// Copies a partition's newest superblock over its older one.
+async fn mirror_superblock(shard: &Shard, state: &PartitionState) -> Result<(), StorageError> {
+    in_turn(shard, state, async || mirror_exclusively(shard, state).await).await
+}
+
+/// Runs `write` when no other checkpoint of the partition runs, and takes note of what came of it.
+async fn in_turn(
+    shard: &Shard,
+    state: &PartitionState,
+    write: impl AsyncFnOnce() -> Result<(), StorageError>,
+) -> Result<(), StorageError> {
     let _turn = state.checkpointing().acquire(1).await;
     if !state.is_serving() || state.is_loading() {
         return Ok(());
     }
-    let result = checkpoint_exclusively(shard, state).await;
+    let result = write().await;
     if state.is_dropped() {
         return Ok(());
     }
@@ -224,13 +239,29 @@ async fn checkpoint_exclusively(shard: &Shard, state: &PartitionState) -> Result
         materialise(shard, state).await?;
         state.mark_materialised();
     }
+    superblock_written(shard, state, generation, need);
+    Ok(())
+}
+
+async fn mirror_exclusively(shard: &Shard, state: &PartitionState) -> Result<(), StorageError> {
+    let need = state.log_needs().newer();
+    state.superblock_begun(need);
+    if let Some(generation) = state.tree().mirror_superblock().await? {
+        superblock_written(shard, state, generation, need);
+    }
+    Ok(())
+}
+
+/// A superblock is durable that covers everything before `need`.
+fn superblock_written(shard: &Shard, state: &PartitionState, generation: Generation, need: LogNeed) {
     state.superblock_written();
     if let Ok(wal) = shard.open_log() {
         wal.append_checkpoint_done(state.spec().id, TERM, generation, need.applied);
         wal.set_budget_bytes(shard.log_budget_bytes());
     }
     shard.release_log();
-    Ok(())
+    // Less waits to be written: the reserve may be larger than it must be.
+    shard.reserve.wake();
 }
 
 /// Begins a load of a partition that is empty; when nothing is left for a checkpoint to do.
@@ -259,6 +290,8 @@ pub(crate) async fn publish_load(
     let generation = state.tree().shared.publish(loaded, writer, position).await?;
     state.superblock_written();
     state.note_loaded(need.applied, hybrid_time);
+    // What the load wrote on the way is given back when the shard is idle.
+    shard.write_count.update(|count| count + 1);
     if let Ok(wal) = shard.open_log() {
         wal.append_checkpoint_done(state.spec().id, TERM, generation, need.applied);
     }

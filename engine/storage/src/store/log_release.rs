@@ -56,6 +56,11 @@ impl LogNeeds {
         self.older = std::mem::replace(&mut self.newer, written);
     }
 
+    /// What the newer superblock needs, and so a copy of it.
+    pub(crate) fn newer(&self) -> LogNeed {
+        self.newer
+    }
+
     /// The highest entry that both superblocks cover.
     pub(crate) fn older_applied(&self) -> EntryIndex {
         self.older.applied
@@ -145,6 +150,21 @@ mod tests {
         needs.note_entry(EntryIndex::new(3), at(900));
         assert_eq!(needs.positions().collect::<Vec<_>>(), [at(900), at(900)]);
         assert!(!needs.copy_releases_log(), "a copy of the newer one would need the same");
+    }
+
+    #[test]
+    fn a_copy_of_a_superblock_releases_what_was_logged_before_it_whatever_came_since() {
+        let mut needs = LogNeeds::default();
+        needs.note_entry(EntryIndex::new(1), at(100));
+        write_superblock(&mut needs, 1);
+        needs.note_entry(EntryIndex::new(2), at(200));
+        assert!(needs.copy_releases_log());
+        needs.superblock_begun(needs.newer());
+        needs.note_entry(EntryIndex::new(3), at(300));
+        needs.superblock_written();
+        assert_eq!(needs.positions().collect::<Vec<_>>(), [at(200), at(200)]);
+        assert_eq!(needs.older_applied(), EntryIndex::new(1));
+        assert!(!needs.copy_releases_log());
     }
 
     #[test]

@@ -111,11 +111,20 @@ impl Process {
         self.materialised.borrow().clone()
     }
 
-    /// Bytes of the table's partition file; zero while there is none.
+    /// Space that the table's partition file takes on the disk; zero while there is none.
     pub(crate) fn table_file_bytes(&self) -> u64 {
         let path = format!("{DIRECTORY}/part/01/{:016x}.pt", TABLE.get());
-        let found = self.simulation.disk().metadata(Path::new(&path)).expect("the disk answers");
-        found.map_or(0, |file| file.size_bytes)
+        self.simulation.disk().file_used_bytes(Path::new(&path)).unwrap_or(0)
+    }
+
+    /// Bytes that were written into files since the disk was made.
+    pub(crate) fn written_bytes(&self) -> u64 {
+        self.simulation.disk().written_bytes()
+    }
+
+    /// Space that files take on the disk.
+    pub(crate) fn used_bytes(&self) -> u64 {
+        self.simulation.disk().used_bytes()
     }
 
     /// Descriptors that the process has open.

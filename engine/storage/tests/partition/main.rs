@@ -9,6 +9,7 @@ mod harness;
 mod loads;
 mod shard_counts;
 mod snapshots;
+mod write_volume;
 
 use std::{cell::RefCell, ops::ControlFlow, rc::Rc, time::Duration};
 

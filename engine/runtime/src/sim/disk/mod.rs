@@ -65,6 +65,7 @@ pub struct Disk {
     next_node: u64,
     next_change: u64,
     capacity_bytes: Option<u64>,
+    written_bytes: u64,
     /// Writes of a killed process that the kernel has not carried out yet.
     late_writes: Vec<LateWrite>,
 }
@@ -95,6 +96,7 @@ impl Disk {
             next_node: 1,
             next_change: 0,
             capacity_bytes: None,
+            written_bytes: 0,
             late_writes: Vec::new(),
         }
     }
@@ -109,6 +111,12 @@ impl Disk {
     pub fn used_bytes(&self) -> u64 {
         let in_use = self.files.values().filter(|file| file.links > 0 || file.descriptors > 0);
         in_use.map(|file| file.allocated_bytes()).sum()
+    }
+
+    /// Bytes that were written into files since the disk was made.
+    #[must_use]
+    pub fn written_bytes(&self) -> u64 {
+        self.written_bytes
     }
 
     /// Descriptors that are open.
@@ -258,6 +266,7 @@ impl Disk {
     /// Writes all of `bytes`, growing the file as needed.
     pub fn write(&mut self, node: NodeId, offset: u64, bytes: &[u8]) -> io::Result<()> {
         self.reserve(node, offset, bytes.len() as u64)?;
+        self.written_bytes += bytes.len() as u64;
         let at = self.change();
         self.file_mut(node).write(at, offset, bytes);
         Ok(())
@@ -383,6 +392,13 @@ impl Disk {
         self.walk(ROOT, "", &mut found);
         found.sort();
         found
+    }
+
+    /// The space that a file uses: less than its length where it has holes.
+    pub fn file_used_bytes(&self, path: &Path) -> io::Result<u64> {
+        let node = self.lookup(path)?;
+        let file = self.files.get(&node).ok_or(Errno::ISDIR)?;
+        Ok(file.allocated_bytes())
     }
 
     /// A file's whole content, as reads show it.

@@ -8,7 +8,10 @@ use basalt_runtime::{
     sim::{CrashPolicy, Disk, Ended, Random, SimOptions, Simulation},
 };
 
-use crate::btree::tests::{Harness, Mix, Model, seeds_of};
+use crate::{
+    btree::tests::{Harness, Mix, Model, seeds_of},
+    checkpoint::Compact,
+};
 
 const PAGE_BYTES: u32 = 4096;
 
@@ -44,7 +47,8 @@ async fn work(handle: Handle, history: Rc<RefCell<History>>, seed: u64, pool_byt
             harness.apply(mix.changes(&mut random, 12)).await;
         }
         if random.below(3) == 0 {
-            harness.tree.compact().await.expect("the disk takes it");
+            let wanted = [Compact::InSpace, Compact::InLength][random.below(2) as usize];
+            harness.tree.compact(wanted).await.expect("the disk takes it");
         }
         harness.tree.rebalance().await.expect("rebalancing reads nothing");
         history.borrow_mut().begun.insert(harness.applied(), harness.model.clone());
@@ -55,6 +59,11 @@ async fn work(handle: Handle, history: Rc<RefCell<History>>, seed: u64, pool_byt
         }
         let generation = running.await.expect("the disk takes it");
         history.borrow_mut().done = (frozen, generation.get());
+        if random.below(2) == 0 {
+            harness.apply(mix.changes(&mut random, 12)).await;
+            let copy = harness.tree.mirror_superblock().await.expect("the disk takes it");
+            history.borrow_mut().done.1 = copy.unwrap_or(generation).get();
+        }
     }
     harness.compare_all().await;
 }
@@ -111,8 +120,8 @@ fn a_lost_checkpoint_that_the_log_names_is_followed_by_a_newer_generation() {
         harness.apply([(b"\x10b".to_vec(), Some(b"2".to_vec()))].into()).await;
         assert_eq!(
             harness.checkpoint().await.get(),
-            7,
-            "6 replaces the place of the lost one, 7 is the next"
+            9,
+            "6 replaces the place of the lost one, 7 is kept for a copy, 9 takes the other place"
         );
         harness.compare_all().await;
     });
