@@ -12,7 +12,7 @@ pub struct EngineOptions {
     pub shard_count: Option<u16>,
     /// Bytes that pages, overlays, frames and requests of all shards may take.
     pub memory_budget_bytes: u64,
-    /// Bytes of log to keep at most; `None`: an eighth of the data, within 8 MiB and 1 GiB.
+    /// Bytes of log to keep at most; `None`: four times the data, within 64 MiB and 1 GiB.
     pub log_budget_bytes: Option<u64>,
     /// How files and sockets are driven.
     pub io: IoChoice,

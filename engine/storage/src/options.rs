@@ -7,7 +7,7 @@ use basalt_format::BLOCK_SIZE_BYTES;
 pub struct StoreOptions {
     /// Bytes the process may use for pages, frozen copies, overlays and frames of all shards.
     pub memory_budget_bytes: u64,
-    /// Bytes of log all shards may keep; `None`: as much as there is data, within 64 MiB and 1 GiB.
+    /// Bytes of log all shards may keep; `None`: four times the data, within 64 MiB and 1 GiB.
     pub log_budget_bytes: Option<u64>,
     /// Size of a leaf and of an inner page in memory, in bytes; a power of two, 4–32 KiB. New files only.
     pub page_size_bytes: u32,
@@ -41,11 +41,15 @@ impl StoreOptions {
     /// The default log budget's floor.
     ///
     /// A checkpoint writes each leaf that changed since the one before, whole. With random keys it is the log between two
-    /// checkpoints that says how many rows share the cost of a leaf, so a small table wants a log of its own size; an
+    /// checkpoints that says how many rows share the cost of a leaf, so a small table wants a log larger than itself; an
     /// idle one gives it back after a second.
     pub const LOG_BUDGET_BYTES_DEFAULT_MIN: u64 = 64 << 20;
     /// The default log budget's ceiling.
     pub const LOG_BUDGET_BYTES_MAX: u64 = 1 << 30;
+
+    /// The default log budget by the bytes of data, between floor and ceiling. Checkpoints begin at half of it: two bytes
+    /// of log for one of data, so that all leaves written add half to what the log writes anyway.
+    const LOG_BYTES_PER_DATA_BYTE: u64 = 4;
 
     /// Checks every option against its bounds.
     pub fn validate(&self) -> Result<(), OptionOutOfRange> {
@@ -91,8 +95,9 @@ impl StoreOptions {
 
     /// The log budget of all shards when `data_bytes` are stored, in bytes.
     pub fn log_budget_bytes_for(&self, data_bytes: u64) -> u64 {
+        let following = data_bytes.saturating_mul(Self::LOG_BYTES_PER_DATA_BYTE);
         self.log_budget_bytes
-            .unwrap_or(data_bytes.clamp(Self::LOG_BUDGET_BYTES_DEFAULT_MIN, Self::LOG_BUDGET_BYTES_MAX))
+            .unwrap_or(following.clamp(Self::LOG_BUDGET_BYTES_DEFAULT_MIN, Self::LOG_BUDGET_BYTES_MAX))
     }
 }
 
@@ -172,7 +177,7 @@ mod tests {
     fn log_budget_follows_the_data_between_its_floor_and_ceiling() {
         let options = StoreOptions::default();
         assert_eq!(options.log_budget_bytes_for(0), 64 << 20);
-        assert_eq!(options.log_budget_bytes_for(100 << 20), 100 << 20);
+        assert_eq!(options.log_budget_bytes_for(100 << 20), 400 << 20);
         assert_eq!(options.log_budget_bytes_for(1 << 40), 1 << 30);
         let fixed = StoreOptions { log_budget_bytes: Some(2 << 30), ..options };
         assert_eq!(fixed.log_budget_bytes_for(0), 2 << 30);

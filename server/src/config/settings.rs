@@ -130,7 +130,7 @@ pub(super) struct Settings {
     #[arg(long, env = "BASALT_THROTTLE", num_args = 0..=1, require_equals = true, default_missing_value = "true", value_name = "BOOL")]
     pub(super) throttle: Option<bool>,
 
-    /// Bytes of log to keep at most [default: as much as there is data, from 64MiB to 1GiB]
+    /// Bytes of log to keep at most [default: four times the data, from 64MiB to 1GiB]
     ///
     /// More log means fewer checkpoints and a longer restart after a crash.
     #[arg(long, env = "BASALT_LOG_BUDGET", value_name = "SIZE")]
