@@ -109,6 +109,6 @@ fn writers_do_not_have_a_checkpoint_write_their_leaves_twice() {
         }
     });
     let written = (process.written_bytes() - before) as f64 / (u64::from(ROUNDS) * ROUND_BYTES) as f64;
-    // The log, and all leaves with every other round; a third of the log was prepared with zeros.
-    assert!((1.2..2.6).contains(&written), "{written:.2} bytes for one");
+    // The log, and all leaves with every other round. With a second checkpoint instead of a copy it is 2.02.
+    assert!((1.2..1.9).contains(&written), "{written:.2} bytes for one");
 }
