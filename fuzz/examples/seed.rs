@@ -1,4 +1,4 @@
-//! Writes the seeds of all corpora again: `cargo run --manifest-path fuzz/Cargo.toml --example seed`.
+//! Writes the seeds of all corpora again: `cargo run -p basalt-fuzz --example seed`.
 //!
 //! An example, since libFuzzer's build compiles all binaries and this is none of its drivers.
 #![expect(clippy::disallowed_methods, reason = "a tool that writes its own repository's files")]
