@@ -96,6 +96,14 @@ pub fn run(config: Config) -> Result<(), DaemonError> {
     served.and(closed)
 }
 
+/// What only a start runs need not stay in memory: an idle daemon is small.
+fn release_start_up_code() {
+    match basalt_engine::runtime::release_code_pages() {
+        Ok(bytes) => tracing::debug!(bytes, "the program's code is mapped again as it is used"),
+        Err(error) => tracing::debug!("the code of the start stays in memory: {error}"),
+    }
+}
+
 fn serve(
     engine: &Engine,
     config: &Config,
@@ -124,6 +132,7 @@ fn serve(
     if let Some(address) = native {
         tracing::info!("listening for the binary protocol on {address}");
     }
+    release_start_up_code();
     signals.wait();
     tracing::info!("stopping: {} connections are open", server.connection_count());
     admin::stop(engine);

@@ -14,6 +14,7 @@
 
 mod aligned_buffer;
 pub mod backend;
+mod code_pages;
 mod core;
 mod current;
 mod executor;
@@ -57,6 +58,7 @@ pub use aligned_buffer::{AlignedBuffer, BUFFER_ALIGNMENT_BYTES};
 pub use backend::{
     BackendKind, DirectMode, DirectoryEntry, EntryKind, Metadata, OpenOptions, SharedFile, UringRung,
 };
+pub use code_pages::release_code_pages;
 pub use current::current_shard;
 pub use file::File;
 pub use file_map::FileMap;

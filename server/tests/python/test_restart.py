@@ -88,3 +88,11 @@ def test_second_daemon_on_a_directory_is_refused(start):
     assert "in use" in second.stderr
     make_table(daemon.client())
     assert daemon.stop() == 0
+
+
+def test_an_idle_daemon_is_small(start):
+    daemon = start("--shards", "2")
+    assert daemon.client().list_tables()["TableNames"] == []
+    with open(f"/proc/{daemon.process.pid}/status", encoding="utf-8") as status:
+        resident_kib = int(next(line for line in status if line.startswith("VmRSS:")).split()[1])
+    assert resident_kib <= 12 * 1024
