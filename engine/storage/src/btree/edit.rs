@@ -9,7 +9,7 @@ use super::{TreeState, reader::Walk};
 use crate::{
     cache::{BufferKind, BufferRef, BufferState, Pool},
     extent::Run,
-    page::{PageMut, PageName, expand},
+    page::{BufferBytes, PageMut, PageName, expand},
 };
 
 /// Changes a tree, in one synchronous step.
@@ -38,7 +38,7 @@ impl<'a> Editor<'a> {
 
     /// Adds a value with an extent of its own to the live generation.
     pub(super) fn add_value(&mut self, value: &[u8]) -> PageName {
-        self.add(BufferKind::Value, value.into()).0
+        self.add(BufferKind::Value, BufferBytes::copied(value)).0
     }
 
     /// Adds a page in its stored form to the live generation, with a gap to change it in. Its cells may come from
@@ -100,7 +100,7 @@ impl<'a> Editor<'a> {
         }
     }
 
-    fn add(&mut self, kind: BufferKind, content: Box<[u8]>) -> (PageName, BufferRef) {
+    fn add(&mut self, kind: BufferKind, content: BufferBytes) -> (PageName, BufferRef) {
         let (id, buffer) = self.pool.insert_dirty(self.tree.slot, kind, content, self.tree.live);
         (PageName::Memory(id), buffer)
     }

@@ -17,7 +17,7 @@ use crate::{
     cache::{BufferKind, BufferRef, Pins},
     error::{CorruptReason, StorageError},
     extent::Run,
-    page::PageName,
+    page::{BufferBytes, PageName},
 };
 
 /// Everything that some changes touch is in memory, as long as nothing waits.
@@ -189,7 +189,7 @@ impl Drop for Claim<'_> {
 }
 
 /// Proves that stored bytes, whose checksum is right, are what the parent says.
-fn prove(wanted: &Wanted, partition: u64, stored: &[u8]) -> Result<(BufferKind, Box<[u8]>), CorruptReason> {
+fn prove(wanted: &Wanted, partition: u64, stored: &[u8]) -> Result<(BufferKind, BufferBytes), CorruptReason> {
     match &wanted.expected {
         Expected::Value { value_bytes, .. } => {
             let (value, padding) = stored
@@ -198,7 +198,7 @@ fn prove(wanted: &Wanted, partition: u64, stored: &[u8]) -> Result<(BufferKind, 
             if padding.iter().any(|&byte| byte != 0) {
                 return Err(CorruptReason::Structure("the padding behind a value is zero"));
             }
-            Ok((BufferKind::Value, value.into()))
+            Ok((BufferKind::Value, BufferBytes::copied(value)))
         }
         Expected::Page { level, lower, upper } => {
             let page = PageView::parse(stored)?;
@@ -211,7 +211,7 @@ fn prove(wanted: &Wanted, partition: u64, stored: &[u8]) -> Result<(BufferKind, 
             if page.lower_fence() != lower || page.upper_fence() != upper.as_deref() {
                 return Err(CorruptReason::Structure("a page has the fences that its parent says"));
             }
-            Ok((BufferKind::Page, page.bytes().into()))
+            Ok((BufferKind::Page, BufferBytes::copied(page.bytes())))
         }
     }
 }

@@ -12,7 +12,7 @@ use basalt_format::{
 use basalt_runtime::{AlignedBuffer, local::Semaphore};
 
 use super::TreeShared;
-use crate::{cache::BufferKind, error::StorageError, extent::Run};
+use crate::{cache::BufferKind, error::StorageError, extent::Run, page::BufferBytes};
 
 /// Blocks that are written together.
 const BATCH_BLOCKS_MAX: usize = 128;
@@ -182,7 +182,7 @@ impl LoadWriter {
         };
         let mut pool = tree.pool.borrow_mut();
         if pool.has_room(2 * content.len() as u64) {
-            pool.insert_clean(tree.slot(), pointer, kind, content.into_boxed_slice());
+            pool.insert_clean(tree.slot(), pointer, kind, BufferBytes::copied(&content));
         }
     }
 }

@@ -14,7 +14,7 @@ use crate::{
     cache::{Buffer, BufferKind, BufferPlace, BufferRef, BufferState, DirtyPages, Pool},
     error::StorageError,
     extent::Run,
-    page::{MemoryId, PageName, squeeze, squeezed_bytes},
+    page::{BufferBytes, MemoryId, PageName, squeeze, squeezed_bytes},
 };
 
 /// Free space is asked for in steps that grow with the file, between these bounds.
@@ -170,7 +170,7 @@ impl TreeShared {
                     pool.remove(reference);
                     state.allocator.free(run, birth, state.live);
                 } else {
-                    pool.set_clean(reference, &pointer, stored[..content_bytes].into());
+                    pool.set_clean(reference, &pointer, BufferBytes::copied(&stored[..content_bytes]));
                 }
                 Ok(())
             }

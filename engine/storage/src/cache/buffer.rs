@@ -2,7 +2,7 @@
 
 use std::cell::Cell;
 
-use crate::page::MemoryId;
+use crate::page::{BufferBytes, MemoryId};
 
 /// Number of a tree in its pool.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -36,7 +36,7 @@ pub(crate) struct BufferRef {
 pub(crate) struct Buffer {
     pub(crate) key: BufferKey,
     pub(super) serial: u64,
-    pub(super) content: Box<[u8]>,
+    pub(super) content: BufferBytes,
     pub(super) kind: BufferKind,
     pub(super) state: BufferState,
     pub(super) pins: u32,
@@ -106,6 +106,6 @@ impl Buffer {
 
     /// Memory that the buffer takes.
     pub(super) fn bytes(&self) -> u64 {
-        (self.content.len() + size_of::<Self>()) as u64
+        (self.content.memory_bytes() + size_of::<Self>()) as u64
     }
 }

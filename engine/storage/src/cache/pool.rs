@@ -7,7 +7,7 @@ use rustc_hash::FxHashMap;
 use super::{
     Buffer, BufferKey, BufferKind, BufferPlace, BufferRef, BufferState, DirtyPages, PoolCounts, TreeSlot,
 };
-use crate::page::{MemoryId, PageName};
+use crate::page::{BufferBytes, MemoryId, PageName};
 use basalt_format::extent::Pointer;
 
 /// All buffers of a shard.
@@ -132,7 +132,7 @@ impl Pool {
         tree: TreeSlot,
         pointer: &Pointer,
         kind: BufferKind,
-        content: Box<[u8]>,
+        content: BufferBytes,
     ) -> BufferRef {
         let key = BufferKey { tree, place: BufferPlace::Block(pointer.block) };
         if let Some(&stale) = self.by_key.get(&key) {
@@ -147,7 +147,7 @@ impl Pool {
         &mut self,
         tree: TreeSlot,
         kind: BufferKind,
-        content: Box<[u8]>,
+        content: BufferBytes,
         birth: u64,
     ) -> (MemoryId, BufferRef) {
         let id = MemoryId(self.next_memory_id);
@@ -165,7 +165,7 @@ impl Pool {
     }
 
     /// Replaces the bytes of a dirty buffer.
-    pub(crate) fn replace_content(&mut self, reference: BufferRef, content: Box<[u8]>) {
+    pub(crate) fn replace_content(&mut self, reference: BufferRef, content: BufferBytes) {
         self.uncount(reference.index);
         let buffer = self.get_mut(reference);
         assert!(buffer.is_dirty(), "stored bytes do not change");
@@ -195,7 +195,7 @@ impl Pool {
     }
 
     /// Makes a dirty buffer the clean one of the extent that it was written to; `content` is what was stored.
-    pub(crate) fn set_clean(&mut self, reference: BufferRef, pointer: &Pointer, content: Box<[u8]>) {
+    pub(crate) fn set_clean(&mut self, reference: BufferRef, pointer: &Pointer, content: BufferBytes) {
         self.uncount(reference.index);
         let buffer = self.get_mut(reference);
         assert!(buffer.is_dirty(), "a page is written once");
@@ -234,7 +234,7 @@ impl Pool {
         &mut self,
         key: BufferKey,
         kind: BufferKind,
-        content: Box<[u8]>,
+        content: BufferBytes,
         state: BufferState,
     ) -> BufferRef {
         let serial = self.next_serial;

@@ -5,8 +5,10 @@
 //!
 //! Knows nothing of trees: which keys belong where is decided above. Bytes: format-spec/spec/page.md.
 
+mod buffer_bytes;
 mod name;
 mod slotted;
 
+pub(crate) use buffer_bytes::BufferBytes;
 pub(crate) use name::{MemoryId, PageName};
 pub(crate) use slotted::{PageFull, PageMut, Row, expand, squeeze, squeezed_bytes};

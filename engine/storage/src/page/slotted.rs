@@ -5,7 +5,7 @@ use basalt_format::page::{
     PAGE_CONTENT_BYTES_MAX, PAGE_HEADER_BYTES, PageView, SLOT_BYTES, head_of, header,
 };
 
-use super::PageName;
+use super::{BufferBytes, PageName};
 
 /// A page of the live generation, open for changes.
 pub(crate) struct PageMut<'a> {
@@ -32,10 +32,10 @@ impl Row<'_> {
 }
 
 /// Copies a page into a buffer of `page_bytes`, or as many more as it takes, with a gap to change it in.
-pub(crate) fn expand(page: PageView<'_>, page_bytes: usize, birth: u64) -> Box<[u8]> {
+pub(crate) fn expand(page: PageView<'_>, page_bytes: usize, birth: u64) -> BufferBytes {
     let slots_end = PAGE_HEADER_BYTES + page.slot_count() * SLOT_BYTES;
     let length = page_bytes.max(slots_end + page.heap_bytes());
-    let mut bytes = vec![0; length].into_boxed_slice();
+    let mut bytes = BufferBytes::zeroed(length);
     bytes[..slots_end].copy_from_slice(&page.bytes()[..slots_end]);
     let heap = &page.bytes()[page.bytes().len() - page.heap_bytes()..];
     bytes[length - heap.len()..].copy_from_slice(heap);
