@@ -14,6 +14,7 @@ mod partiql;
 mod partiql_batch;
 mod partiql_indexes;
 mod partiql_transaction;
+mod small_members;
 mod start_keys;
 mod streams;
 mod support;

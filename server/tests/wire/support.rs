@@ -64,6 +64,11 @@ impl TestServer {
         TestServer { server: Some(server), engine, address }
     }
 
+    /// Where it listens.
+    pub(crate) fn address(&self) -> SocketAddr {
+        self.address
+    }
+
     /// Also listens for the binary protocol.
     pub(crate) fn listen_native(&self, credentials: Credentials) -> SocketAddr {
         let server = self.server.as_ref().expect("the server was not stopped");

@@ -1,4 +1,4 @@
-//! DescribeLimits: the capacity that an account and a table may have. Basalt throttles nothing; tools that ask want
+//! DescribeLimits: the capacity that an account and a table may have. Basalt holds nobody to them; tools that ask want
 //! to see AWS's default quotas.
 
 use crate::dynamodb::error_map::ApiError;
