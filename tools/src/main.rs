@@ -137,6 +137,23 @@ enum Command {
         /// The data directory, or http://HOST:PORT of a daemon's --admin-listen
         target: String,
     },
+    /// Says how far the global indexes of a running daemon's table are behind it
+    ///
+    /// Told are the writes that not every index has yet, the memory that they take, and the age of the
+    /// oldest. It is of use where writes are answered before their indexes have them
+    /// (basaltd --index-acknowledgement asynchronous).
+    ///
+    /// Examples:
+    ///   basaltctl index-lag http://127.0.0.1:8002 --table orders
+    ///   basaltctl index-lag http://127.0.0.1:8002 --table orders --json
+    #[command(verbatim_doc_comment)]
+    IndexLag {
+        /// http://HOST:PORT of the daemon's --admin-listen
+        daemon: String,
+        /// The table whose indexes are asked for
+        #[arg(long)]
+        table: String,
+    },
     /// Saves what can still be read of a damaged directory into a new one, and lists what was lost
     ///
     /// The damaged directory is only read. Tables that the catalog still tells of are made anew, paid
@@ -246,6 +263,7 @@ fn main() -> ExitCode {
             command::restore::run(&from, &to, table.as_deref(), &base, output)
         }
         Command::Compact { target } => command::compact::run(&target, output),
+        Command::IndexLag { daemon, table } => command::index_lag::run(&daemon, &table, output),
         Command::Salvage { directory, to } => command::salvage::run(&directory, &to, output),
         Command::Export { directory, table, format, to } => {
             command::export::run(&directory, &table, format, &to, output)

@@ -81,7 +81,7 @@ pub(super) struct Settings {
     /// As for `--listen`, credentials are accepted without being verified. The usual port is 8001.
     #[arg(long, env = "BASALT_NATIVE_LISTEN", value_name = "ADDRESS")]
     pub(super) native_listen: Option<SocketAddr>,
-    /// Address for operators' tools (`basaltctl backup`, `basaltctl compact`) [default: none]
+    /// Address for operators' tools (`basaltctl backup`, `compact`, `index-lag`) [default: none]
     ///
     /// Nobody is asked who he is: whoever can reach the address may read everything. Use one of this machine.
     #[arg(long, env = "BASALT_ADMIN_LISTEN", value_name = "ADDRESS")]

@@ -1,10 +1,6 @@
 """Backups of a daemon that is being written to, by the stock tools, to a directory and to a bucket."""
 
-import json
-import os
-import pathlib
 import random
-import subprocess
 import threading
 import time
 
@@ -13,6 +9,7 @@ import pytest
 from botocore.exceptions import BotoCoreError
 from moto.server import ThreadedMotoServer
 
+import basaltctl
 from daemon import Daemon, free_port
 
 TABLE = "accounts"
@@ -22,17 +19,6 @@ OPENING_BALANCE = 1000
 # Small enough that partitions are split while backups are made.
 SPLITTING = ("--partition-size", "64KiB")
 INDEX_SECONDS_MAX = 20
-
-
-def basaltctl(*arguments, environment=None):
-    """Runs the tool and returns its report; fails the test if it fails."""
-    tool = os.environ.get("BASALTCTL") or str(pathlib.Path(os.environ["BASALTD"]).with_name("basaltctl"))
-    done = subprocess.run(
-        [tool, "--json", *map(str, arguments)],
-        capture_output=True, text=True, env={**os.environ, **(environment or {})}, timeout=120, check=False,
-    )
-    assert done.returncode == 0, (arguments, done.stdout, done.stderr)
-    return json.loads(done.stdout)
 
 
 def make_table(client):
@@ -191,14 +177,14 @@ def loaded(tmp_path):
 def backed_up(writers, *arguments, environment=None):
     """Makes a backup and returns what each writer's turn may be in it."""
     least = [writer.acknowledged for writer in writers]
-    report = basaltctl("backup", *arguments, environment=environment)
+    report = basaltctl.report("backup", *arguments, environment=environment)
     return report, list(zip(least, [writer.begun for writer in writers]))
 
 
 def restored(tmp_path, backup, bounds, name, environment=None):
     directory = tmp_path / name
-    basaltctl("restore", "--from", backup, "--to", directory, environment=environment)
-    assert basaltctl("verify", directory)["is_sound"]
+    basaltctl.report("restore", "--from", backup, "--to", directory, environment=environment)
+    assert basaltctl.report("verify", directory)["is_sound"]
     daemon = Daemon(directory, *SPLITTING).start()
     try:
         check(daemon.client(), bounds)
@@ -221,8 +207,8 @@ def test_backups_under_load_restore_to_one_instant_each(loaded, tmp_path):
     arguments = ("--from", admin, "--to", tmp_path / "more", "--base", tmp_path / "full")
     more, of_more = backed_up(writers, *arguments)
     assert more["is_incremental"]
-    assert basaltctl("backup", "verify", tmp_path / "more")["backups"] == 2
-    compacted = basaltctl("compact", admin)
+    assert basaltctl.report("backup", "verify", tmp_path / "more")["backups"] == 2
+    compacted = basaltctl.report("compact", admin)
     assert compacted["bytes_after"] <= compacted["bytes_before"]
     restored(tmp_path, tmp_path / "full", of_full, "of full")
     restored(tmp_path, tmp_path / "more", of_more, "of more")
@@ -249,7 +235,7 @@ def test_a_bucket_holds_backups_as_a_directory_does(loaded, tmp_path):
         until_turn(writers, 40)
         arguments = ("--from", admin, "--to", "s3://backups/tuesday", "--base", "s3://backups/monday")
         _, bounds = backed_up(writers, *arguments, environment=environment)
-        basaltctl("backup", "verify", "s3://backups/tuesday", environment=environment)
+        basaltctl.report("backup", "verify", "s3://backups/tuesday", environment=environment)
         restored(tmp_path, "s3://backups/tuesday", bounds, "of bucket", environment=environment)
     finally:
         store.stop()
@@ -263,8 +249,8 @@ def test_what_a_kill_leaves_verifies_and_is_salvaged_whole(tmp_path):
     daemon.kill()
     for client in [*writers, bank]:
         client.end()
-    assert basaltctl("verify", tmp_path / "data")["contradictions"] == []
-    salvaged = basaltctl("salvage", tmp_path / "data", "--to", tmp_path / "salvaged")
+    assert basaltctl.report("verify", tmp_path / "data")["contradictions"] == []
+    salvaged = basaltctl.report("salvage", tmp_path / "data", "--to", tmp_path / "salvaged")
     assert salvaged["lost"] == []
     served = {}
     for name in ("data", "salvaged"):

@@ -100,7 +100,10 @@ impl AdminClient {
         let refused: Result<Refused, _> = serde_json::from_slice(&bytes);
         let reason =
             refused.map_or_else(|_| format!("HTTP status {}", answer.status()), |refused| refused.message);
-        Err(self.failure(&reason))
+        Err(match answer.status() {
+            ureq::http::StatusCode::BAD_REQUEST => Failure::usage(reason),
+            _ => self.failure(&reason),
+        })
     }
 
     fn failure(&self, reason: &str) -> Failure {

@@ -4,6 +4,7 @@ pub(crate) mod backup;
 pub(crate) mod compact;
 pub(crate) mod export;
 pub(crate) mod import;
+pub(crate) mod index_lag;
 pub(crate) mod inspect;
 mod items;
 pub(crate) mod restore;

@@ -6,8 +6,8 @@ use std::{
     process::Command,
 };
 
-const COMMANDS: [&str; 9] =
-    ["", "verify", "inspect", "backup", "restore", "compact", "salvage", "export", "import"];
+const COMMANDS: [&str; 10] =
+    ["", "verify", "inspect", "backup", "restore", "compact", "index-lag", "salvage", "export", "import"];
 /// Set to write the files anew.
 const REWRITE: &str = "BASALT_REWRITE_HELP";
 
