@@ -29,9 +29,9 @@ pub struct Caught {
 
 /// Every bug that these rungs can see, within ten times the jobs that each took and more.
 ///
-/// Not here: SplitGroup and TrimFreshStreamRecords, which the tests of groups and streams catch; FreezeInsideEntry,
-/// CheckpointAheadOfLog and DropLastEntry have no place in storage yet, and SkipPageChecksum shows only on a device
-/// that returns wrong bytes, which these rungs do not have.
+/// Not here: SplitGroup, which the tests of groups catch; FreezeInsideEntry, CheckpointAheadOfLog and DropLastEntry have
+/// no place in storage yet, and SkipPageChecksum shows only on a device that returns wrong bytes, which these rungs do
+/// not have.
 pub const HUNTED: &[Hunt] = &[
     hunted(PlantedBug::SkipLogSync, Rung::Crashes, 50),
     hunted(PlantedBug::AcknowledgeBeforeLogSync, Rung::Crashes, 100),
@@ -54,6 +54,7 @@ pub const HUNTED: &[Hunt] = &[
     hunted(PlantedBug::NoteReceivedApart, Rung::Engine, 100),
     hunted(PlantedBug::SkipLastCatchUp, Rung::Engine, 50),
     hunted(PlantedBug::ForgetParentsOutbox, Rung::Engine, 1000),
+    hunted(PlantedBug::TrimFreshStreamRecords, Rung::Engine, 400),
     hunted(PlantedBug::ForgetMovedExpiry, Rung::Wire, 100),
     hunted(PlantedBug::ForgetTokens, Rung::Wire, 50),
     hunted(PlantedBug::WritePastLocks, Rung::Wire, 200),

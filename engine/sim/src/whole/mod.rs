@@ -19,7 +19,7 @@ use crate::lives::{Lives, Stop};
 use crate::oracle::Violation;
 use crate::round::{RoundOptions, SeedReport};
 use basalt_engine::{Engine, EngineOptions};
-use basalt_runtime::sim::{Disk, Simulation};
+use basalt_runtime::sim::{Disk, Random, Simulation};
 use basalt_runtime::{ShardIndex, Task};
 use basalt_storage::StoreOptions;
 use std::cell::{Cell, RefCell};
@@ -40,17 +40,24 @@ const PARTITION_BYTES_MAX: u64 = 64 << 10;
 const PARTITION_CHECK_INTERVAL: Duration = Duration::from_millis(3);
 /// Chance that a process whose clients are done ends in good order, of 1000.
 const CLEAN_CLOSE_PERMILLE: u32 = 200;
+/// Chance that a process is left alone when its clients are done, and does not crash before, of 1000.
+const REST_PERMILLE: u32 = 50;
+/// Longer than the pause between two trims of streams.
+const REST: Duration = Duration::from_secs(61);
 
 /// Runs one seed to its end or its first violation.
 #[must_use]
 pub fn run_seed(seed: u64, options: &RoundOptions) -> SeedReport {
-    let mut run = Run { lives: Lives::new(seed, options), ledger: Rc::default() };
+    let mut run =
+        Run { lives: Lives::new(seed, options), rests: Random::new(seed ^ 0x4E57), ledger: Rc::default() };
     let violation = run.all_rounds().err();
     SeedReport { violation, ..run.lives.report }
 }
 
 struct Run<'a> {
     lives: Lives<'a>,
+    /// Decides which lives have a rest; on its own, so that the lives of a seed stay what they are.
+    rests: Random,
     ledger: Rc<RefCell<Ledger>>,
 }
 
@@ -69,7 +76,7 @@ impl Run<'_> {
 
     /// Starts the engine until it is up and holds what it must.
     fn start(&mut self, disk: Disk) -> Result<(Simulation, Engine), Violation> {
-        let Self { lives, ledger } = self;
+        let Self { lives, ledger, .. } = self;
         let is_calendar_sound = lives.options.faults.is_empty();
         let streams = if is_calendar_sound { Streams::AreChecked } else { Streams::AreLeftOut };
         lives.start(disk, |simulation| {
@@ -84,12 +91,18 @@ impl Run<'_> {
         let operations =
             self.lives.random.between(self.lives.options.operations.0, self.lives.options.operations.1);
         let crash_after_events = self.lives.random.between(1, operations * EVENTS_PER_OPERATION);
-        simulation.crash_at_event(Some(simulation.event_count() + crash_after_events));
+        let rests = self.rests.chance(REST_PERMILLE);
+        let crash_at_event = simulation.event_count() + crash_after_events;
+        simulation.crash_at_event((!rests).then_some(crash_at_event));
         let outcome = Rc::new(Outcome::default());
         let clients = self.spawn_clients(&simulation, &engine, operations, &outcome);
+        let handle = simulation.handle(LEADER);
         let ended = simulation.run_until(LEADER, async move {
             for client in clients {
                 client.await;
+            }
+            if rests {
+                handle.sleep(REST).await;
             }
         });
         self.lives.report.operations += outcome.finished.get();
