@@ -7,8 +7,8 @@ use std::io;
 
 /// Takes the pages of the program's code out of this process's memory; returns of how many bytes of code.
 ///
-/// They are those of a file: what still runs is mapped again at its next use, from the page cache, at about a microsecond for
-/// sixteen pages. What only a start runs stays out, which is more than half of what a daemon's start leaves behind.
+/// They are those of a file: what still runs is mapped again at its next use, from the page cache. What only a start runs
+/// stays out.
 ///
 /// Does nothing beside a debugger, whose breakpoints are changes of these pages, and elsewhere than on Linux.
 ///
@@ -33,9 +33,15 @@ fn is_traced(status: &str) -> bool {
 
 /// Where the program's file is mapped to be run: first address, and the one behind the last.
 fn code_of(program: &str, maps: &str) -> Option<(usize, usize)> {
-    let line = maps.lines().find(|line| line.contains(" r-xp ") && line.ends_with(program))?;
+    let line = maps.lines().find(|line| line.contains(" r-xp ") && path_of(line) == program)?;
     let (start, end) = line.split_once(' ')?.0.split_once('-')?;
     Some((usize::from_str_radix(start, 16).ok()?, usize::from_str_radix(end, 16).ok()?))
+}
+
+/// What is mapped: the sixth column, which alone may have spaces.
+fn path_of(line: &str) -> &str {
+    let columns_end = line.match_indices(' ').nth(4).map_or(line.len(), |(offset, _)| offset);
+    line[columns_end..].trim_start()
 }
 
 #[cfg(target_os = "linux")]
@@ -68,6 +74,7 @@ mod tests {
     fn the_code_is_what_is_run_of_the_programs_file() {
         assert_eq!(code_of("/usr/bin/basaltd", MAPS), Some((0x55d0_c8c6_9000, 0x55d0_c95b_4000)));
         assert_eq!(code_of("/usr/bin/other", MAPS), None);
+        assert_eq!(code_of("/bin/basaltd", MAPS), None);
     }
 
     #[test]

@@ -3,7 +3,7 @@
 
 use serde_json::{Value, json};
 
-use crate::support::TestServer;
+use crate::support::{TestServer, answer};
 
 fn attribute(name: &str, kind: &str) -> Value {
     json!({"AttributeName": name, "AttributeType": kind})
@@ -46,12 +46,6 @@ fn create() -> Value {
         "LocalSecondaryIndexes": [local("by-grade")],
         "GlobalSecondaryIndexes": [global("by-place")],
     })
-}
-
-fn answer(server: &TestServer, operation: &str, body: &Value) -> Value {
-    let response = server.call(operation, &body.to_string());
-    assert_eq!(response.status, 200, "{operation} {body}: {}", response.text());
-    response.json()
 }
 
 fn refused(change: impl FnOnce(&mut Value)) -> String {

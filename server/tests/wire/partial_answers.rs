@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use crate::support::TestServer;
+use crate::support::{TestServer, answer};
 
 fn server() -> TestServer {
     let server = TestServer::start();
@@ -14,12 +14,6 @@ fn server() -> TestServer {
     });
     answer(&server, "CreateTable", &table);
     server
-}
-
-fn answer(server: &TestServer, operation: &str, body: &Value) -> Value {
-    let response = server.call(operation, &body.to_string());
-    assert_eq!(response.status, 200, "{}", response.text());
-    response.json()
 }
 
 fn key(name: impl std::fmt::Display) -> Value {

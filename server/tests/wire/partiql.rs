@@ -3,7 +3,7 @@
 
 use serde_json::{Value, json};
 
-use crate::support::TestServer;
+use crate::support::{TestServer, answer};
 
 /// A server with the table `tbl`, of the texts `pk` and `sk`.
 pub(crate) fn server_with_table() -> TestServer {
@@ -19,14 +19,6 @@ pub(crate) fn server_with_table() -> TestServer {
     });
     answer(&server, "CreateTable", &create);
     server
-}
-
-/// The answer to a call that succeeds.
-pub(crate) fn answer(server: &TestServer, operation: &str, body: &Value) -> Value {
-    let response = server.call(operation, &body.to_string());
-    assert_eq!(response.status, 200, "{operation} {body}: {}", response.text());
-    response.assert_common_headers();
-    response.json()
 }
 
 /// The exception and the text of a call that is refused.

@@ -2,8 +2,8 @@
 
 use serde_json::{Value, json};
 
-use crate::partiql::{answer, refusal};
-use crate::support::TestServer;
+use crate::partiql::refusal;
+use crate::support::{TestServer, answer};
 
 /// A server with the table `indexed`, its local index `lsi-keys` and its global index `gsi-inc`, of two items.
 fn server_with_indexes() -> TestServer {

@@ -2,8 +2,8 @@
 
 use serde_json::{Value, json};
 
-use crate::partiql::{answer, get, put, refusal, server_with_table};
-use crate::support::TestServer;
+use crate::partiql::{get, put, refusal, server_with_table};
+use crate::support::{TestServer, answer};
 
 fn body(statements: &[&str]) -> Value {
     let statements: Vec<Value> = statements.iter().map(|statement| json!({"Statement": statement})).collect();

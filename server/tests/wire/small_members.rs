@@ -2,28 +2,14 @@
 
 use serde_json::{Value, json};
 
-use crate::support::TestServer;
+use crate::support::{TestServer, answer};
 
 const ARN: &str = "arn:aws:dynamodb:us-east-1:123456789012:table/people";
 
-fn answer(server: &TestServer, operation: &str, body: &Value) -> Value {
-    let response = server.call(operation, &body.to_string());
-    assert_eq!(response.status, 200, "{operation} {body}: {}", response.text());
-    response.json()
-}
-
-/// A server with the table `people` of the key `pk`, made with further members.
-fn server_with_table(members: Value) -> TestServer {
-    let server = TestServer::start();
-    let mut create = json!({
-        "TableName": "people",
-        "AttributeDefinitions": [{"AttributeName": "pk", "AttributeType": "S"}],
-        "KeySchema": [{"AttributeName": "pk", "KeyType": "HASH"}],
-        "BillingMode": "PAY_PER_REQUEST",
-    });
-    create.as_object_mut().unwrap().extend(members.as_object().unwrap().clone());
-    answer(&server, "CreateTable", &create);
-    server
+/// A server with the table `people`, paid by request, made with further members.
+fn people_on_demand(mut members: Value) -> TestServer {
+    members["BillingMode"] = json!("PAY_PER_REQUEST");
+    TestServer::with_people(&members)
 }
 
 /// The first index of `people` as it is told.
@@ -42,7 +28,7 @@ fn update_index(server: &TestServer, mut change: Value) -> Value {
 
 #[test]
 fn every_write_whose_condition_fails_shows_its_item_when_asked() {
-    let server = server_with_table(json!({}));
+    let server = people_on_demand(json!({}));
     let item = json!({"pk": {"S": "a"}, "n": {"N": "1"}});
     answer(&server, "PutItem", &json!({"TableName": "people", "Item": item}));
     let failing = |mut action: Value| {
@@ -78,7 +64,7 @@ fn every_write_whose_condition_fails_shows_its_item_when_asked() {
 
 #[test]
 fn every_statement_whose_condition_fails_shows_its_item_when_asked() {
-    let server = server_with_table(json!({}));
+    let server = people_on_demand(json!({}));
     let item = json!({"pk": {"S": "a"}, "n": {"N": "1"}});
     answer(&server, "PutItem", &json!({"TableName": "people", "Item": item}));
     for statement in
@@ -101,7 +87,7 @@ fn every_statement_whose_condition_fails_shows_its_item_when_asked() {
 
 #[test]
 fn batches_name_their_tables_by_resource_name() {
-    let server = server_with_table(json!({}));
+    let server = people_on_demand(json!({}));
     let put = json!([{"PutRequest": {"Item": {"pk": {"S": "a"}}}}]);
     let body = json!({"RequestItems": {ARN: put}, "ReturnConsumedCapacity": "TOTAL"});
     let written = answer(&server, "BatchWriteItem", &body);
@@ -121,7 +107,7 @@ fn indexes_have_throughput_of_their_own() {
         "OnDemandThroughput": {"MaxReadRequestUnits": 5, "MaxWriteRequestUnits": 6},
         "WarmThroughput": {"ReadUnitsPerSecond": 13000, "WriteUnitsPerSecond": 5000},
     });
-    let server = server_with_table(json!({
+    let server = people_on_demand(json!({
         "AttributeDefinitions": [
             {"AttributeName": "pk", "AttributeType": "S"}, {"AttributeName": "mail", "AttributeType": "S"},
         ],
@@ -179,7 +165,7 @@ fn streams_are_listed_a_page_at_a_time() {
 
 #[test]
 fn a_table_that_is_made_again_has_another_id() {
-    let server = server_with_table(json!({}));
+    let server = people_on_demand(json!({}));
     let id = || answer(&server, "DescribeTable", &json!({"TableName": "people"}))["Table"]["TableId"].take();
     let first = id();
     assert_eq!(first, id(), "it stays while the table does");

@@ -9,6 +9,7 @@ use std::time::Duration;
 
 use basalt_engine::{Engine, EngineOptions};
 use basalt_server::{Credentials, Limits, ResourceNames, Server, TlsIdentity};
+use serde_json::{Value, json};
 
 /// A read that takes longer than this fails its test instead of hanging it.
 const READ_TIME_MAX: Duration = Duration::from_secs(20);
@@ -62,6 +63,19 @@ impl TestServer {
             Server::start(engine.clone(), names, (any_port, identity), limits).expect("a free port is free");
         let address = server.address();
         TestServer { server: Some(server), engine, address }
+    }
+
+    /// A server with the table `people` of the key `pk`, made with further members: at least with how it is paid.
+    pub(crate) fn with_people(members: &Value) -> TestServer {
+        let server = TestServer::start();
+        let mut create = json!({
+            "TableName": "people",
+            "AttributeDefinitions": [{"AttributeName": "pk", "AttributeType": "S"}],
+            "KeySchema": [{"AttributeName": "pk", "KeyType": "HASH"}],
+        });
+        create.as_object_mut().unwrap().extend(members.as_object().expect("members").clone());
+        answer(&server, "CreateTable", &create);
+        server
     }
 
     /// Where it listens.
@@ -245,6 +259,14 @@ impl Client {
     }
 }
 
+/// The answer to a call that succeeds.
+pub(crate) fn answer(server: &TestServer, operation: &str, body: &Value) -> Value {
+    let response = server.call(operation, &body.to_string());
+    assert_eq!(response.status, 200, "{operation} {body}: {}", response.text());
+    response.assert_common_headers();
+    response.json()
+}
+
 /// A response, taken apart.
 #[derive(Debug)]
 pub(crate) struct Response {
@@ -273,7 +295,7 @@ impl Response {
         String::from_utf8(self.body.clone()).expect("bodies are UTF-8")
     }
 
-    pub(crate) fn json(&self) -> serde_json::Value {
+    pub(crate) fn json(&self) -> Value {
         serde_json::from_slice(&self.body).unwrap_or_else(|error| panic!("{error}: {}", self.text()))
     }
 

@@ -2,13 +2,7 @@
 
 use serde_json::{Value, json};
 
-use crate::support::TestServer;
-
-fn answer(server: &TestServer, operation: &str, body: &Value) -> Value {
-    let response = server.call(operation, &body.to_string());
-    assert_eq!(response.status, 200, "{operation} {body}: {}", response.text());
-    response.json()
-}
+use crate::support::{TestServer, answer};
 
 fn server_with_indexes() -> TestServer {
     let server = TestServer::start();

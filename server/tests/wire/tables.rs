@@ -5,7 +5,7 @@ use std::time::Duration;
 use proptest::prelude::*;
 use serde_json::{Value, json};
 
-use crate::support::TestServer;
+use crate::support::{TestServer, answer};
 
 /// A server with the table `people`, of a composite key.
 fn server_with_table() -> TestServer {
@@ -22,14 +22,6 @@ fn server_with_table() -> TestServer {
     let created = answer(&server, "CreateTable", &create);
     assert_eq!(created["TableDescription"]["TableStatus"], "CREATING");
     server
-}
-
-/// The answer to a call that succeeds.
-fn answer(server: &TestServer, operation: &str, body: &Value) -> Value {
-    let response = server.call(operation, &body.to_string());
-    assert_eq!(response.status, 200, "{operation} {body}: {}", response.text());
-    response.assert_common_headers();
-    response.json()
 }
 
 fn key(pk: &str, sk: i64) -> Value {

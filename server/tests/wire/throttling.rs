@@ -1,27 +1,12 @@
 //! What clients of a table whose throughput is used up see.
 
-use serde_json::{Value, json};
+use serde_json::json;
 
 use crate::support::{Response, TestServer};
 
 const ARN: &str = "arn:aws:dynamodb:us-east-1:123456789012:table/people";
 /// A bucket of one unit a second holds five minutes of it; so many tries empty it, however long they take.
 const TRIES_MAX: usize = 100_000;
-
-fn server_with_table(billing: Value) -> TestServer {
-    let server = TestServer::start();
-    let mut create = json!({
-        "TableName": "people",
-        "AttributeDefinitions": [{"AttributeName": "pk", "AttributeType": "S"}],
-        "KeySchema": [{"AttributeName": "pk", "KeyType": "HASH"}],
-    });
-    for (name, value) in billing.as_object().expect("members") {
-        create[name] = value.clone();
-    }
-    let created = server.call("CreateTable", &create.to_string());
-    assert_eq!(created.status, 200, "{}", created.text());
-    server
-}
 
 /// The first answer that is an error. Each write takes a hundred units.
 fn first_refusal(server: &TestServer) -> Response {
@@ -34,7 +19,7 @@ fn first_refusal(server: &TestServer) -> Response {
 #[test]
 fn provisioned_tables_tell_what_was_exceeded() {
     let throughput = json!({"ReadCapacityUnits": 1, "WriteCapacityUnits": 1});
-    let server = server_with_table(json!({"ProvisionedThroughput": throughput}));
+    let server = TestServer::with_people(&json!({"ProvisionedThroughput": throughput}));
     let refused = first_refusal(&server);
     assert_eq!(
         (refused.status, refused.exception().as_str()),
@@ -52,7 +37,8 @@ fn provisioned_tables_tell_what_was_exceeded() {
 #[test]
 fn on_demand_maxima_throttle_in_other_words() {
     let maximum = json!({"MaxWriteRequestUnits": 1});
-    let server = server_with_table(json!({"BillingMode": "PAY_PER_REQUEST", "OnDemandThroughput": maximum}));
+    let server =
+        TestServer::with_people(&json!({"BillingMode": "PAY_PER_REQUEST", "OnDemandThroughput": maximum}));
     let refused = first_refusal(&server);
     assert_eq!((refused.status, refused.exception().as_str()), (400, "ThrottlingException"));
     let reason = json!([{"reason": "TableWriteMaxOnDemandThroughputExceeded", "resource": ARN}]);
@@ -63,7 +49,7 @@ fn on_demand_maxima_throttle_in_other_words() {
 #[test]
 fn what_is_wrong_with_a_request_is_told_before_it_is_throttled_and_its_condition_after() {
     let throughput = json!({"ReadCapacityUnits": 1, "WriteCapacityUnits": 1});
-    let server = server_with_table(json!({"ProvisionedThroughput": throughput}));
+    let server = TestServer::with_people(&json!({"ProvisionedThroughput": throughput}));
     first_refusal(&server);
     let misfit = server.call("PutItem", r#"{"TableName":"people","Item":{"pk":{"N":"1"}}}"#);
     assert_eq!(misfit.exception(), "ValidationException");
@@ -75,7 +61,7 @@ fn what_is_wrong_with_a_request_is_told_before_it_is_throttled_and_its_condition
 #[test]
 fn transactions_are_cancelled_where_a_table_has_nothing_left() {
     let throughput = json!({"ReadCapacityUnits": 1, "WriteCapacityUnits": 1});
-    let server = server_with_table(json!({"ProvisionedThroughput": throughput}));
+    let server = TestServer::with_people(&json!({"ProvisionedThroughput": throughput}));
     first_refusal(&server);
     let put = json!({"Put": {"TableName": "people", "Item": {"pk": {"S": "b"}}}});
     let write = json!({"TransactItems": [put]}).to_string();

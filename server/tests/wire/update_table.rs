@@ -4,31 +4,16 @@ use serde_json::{Value, json};
 
 use crate::support::TestServer;
 
-fn server_with_table(billing: Value) -> TestServer {
-    let server = TestServer::start();
-    let mut create = json!({
-        "TableName": "people",
-        "AttributeDefinitions": [{"AttributeName": "pk", "AttributeType": "S"}],
-        "KeySchema": [{"AttributeName": "pk", "KeyType": "HASH"}],
-    });
-    for (name, value) in billing.as_object().expect("members") {
-        create[name] = value.clone();
-    }
-    let created = server.call("CreateTable", &create.to_string());
-    assert_eq!(created.status, 200, "{}", created.text());
-    server
-}
-
 fn units(read: u64, write: u64) -> Value {
     json!({"ReadCapacityUnits": read, "WriteCapacityUnits": write})
 }
 
 fn provisioned() -> TestServer {
-    server_with_table(json!({"ProvisionedThroughput": units(5, 5)}))
+    TestServer::with_people(&json!({"ProvisionedThroughput": units(5, 5)}))
 }
 
 fn on_demand() -> TestServer {
-    server_with_table(json!({"BillingMode": "PAY_PER_REQUEST"}))
+    TestServer::with_people(&json!({"BillingMode": "PAY_PER_REQUEST"}))
 }
 
 fn with_name(mut update: Value) -> String {

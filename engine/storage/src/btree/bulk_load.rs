@@ -91,7 +91,7 @@ impl TreeLoad {
                 .put_row(writer, key, Row { flags: 0, last_write, payload: value }, value.len())
                 .await;
         }
-        let pointer = writer.store(ExtentKind::Overflow, value.to_vec()).await?;
+        let pointer = writer.store(ExtentKind::Overflow, value).await?;
         let payload = overflow_payload(PageName::Disk(pointer), value);
         let row = Row { flags: CELL_FLAG_OVERFLOW, last_write, payload: &payload };
         self.put_row(writer, key, row, value.len()).await
@@ -230,7 +230,7 @@ impl TreeLoad {
         level: usize,
         page: BuiltPage,
     ) -> Result<Pointer, StorageError> {
-        let pointer = writer.store(page.kind, page.content).await?;
+        let pointer = writer.store(page.kind, &page.content).await?;
         match level {
             0 => self.leaves.push(pointer),
             _ => self.inner_pages.push(pointer),

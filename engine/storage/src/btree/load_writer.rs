@@ -69,15 +69,11 @@ impl LoadWriter {
     }
 
     /// Writes an extent; it is on its way when this returns.
-    pub(super) async fn store(
-        &mut self,
-        kind: ExtentKind,
-        content: Vec<u8>,
-    ) -> Result<Pointer, StorageError> {
+    pub(super) async fn store(&mut self, kind: ExtentKind, content: &[u8]) -> Result<Pointer, StorageError> {
         let run = self.take(content.len().div_ceil(BLOCK_SIZE_BYTES) as u32).await?;
         let batch = self.batch_for(run).await?;
         let start = batch.stored.len();
-        batch.stored.extend_from_slice(&content);
+        batch.stored.extend_from_slice(content);
         batch.stored.resize(start + run.blocks as usize * BLOCK_SIZE_BYTES);
         let tree = &self.extents.tree;
         let batch = self.batch.as_ref().expect("the extent was just added");
@@ -174,7 +170,7 @@ impl LoadWriter {
     }
 
     /// What was just loaded is likely to be read: it stays in memory where that costs nobody else's page.
-    fn keep_in_memory(&self, pointer: &Pointer, content: Vec<u8>) {
+    fn keep_in_memory(&self, pointer: &Pointer, content: &[u8]) {
         let tree = &self.extents.tree;
         let kind = match pointer.kind {
             ExtentKind::Overflow => BufferKind::Value,
@@ -182,7 +178,7 @@ impl LoadWriter {
         };
         let mut pool = tree.pool.borrow_mut();
         if pool.has_room(2 * content.len() as u64) {
-            pool.insert_clean(tree.slot(), pointer, kind, BufferBytes::copied(&content));
+            pool.insert_clean(tree.slot(), pointer, kind, BufferBytes::copied(content));
         }
     }
 }

@@ -2,7 +2,10 @@
 
 use std::path::Path;
 
-use basalt_runtime::sim::{Disk, Random};
+use basalt_runtime::{
+    Handle,
+    sim::{Disk, Random},
+};
 
 use crate::{
     btree::tests::{Harness, Mix, PATH, simulate},
@@ -11,15 +14,21 @@ use crate::{
 
 const MIX: Mix = Mix { keys: 5000, delete_one_in: u64::MAX, large_value_one_in: 30, ..Mix::USUAL };
 
+/// A tree of some thousand rows, on disk.
+async fn grown(handle: &Handle, seed: u64, pool_bytes: u64) -> Harness {
+    let mut random = Random::new(seed);
+    let mut harness = Harness::new(handle, 4096, pool_bytes);
+    for _ in 0..60 {
+        harness.apply(MIX.changes(&mut random, 100)).await;
+    }
+    harness.checkpoint().await;
+    harness
+}
+
 #[test]
 fn a_tree_that_has_shrunk_gives_its_space_back() {
     simulate(1, Disk::new(), |handle| async move {
-        let mut random = Random::new(1);
-        let mut harness = Harness::new(&handle, 4096, 4 << 20);
-        for _ in 0..60 {
-            harness.apply(MIX.changes(&mut random, 100)).await;
-        }
-        harness.checkpoint().await;
+        let mut harness = grown(&handle, 1, 4 << 20).await;
         let large = harness.file_blocks();
         let keys: Vec<_> = harness.model.keys().cloned().collect();
         for (place, key) in keys.into_iter().enumerate() {
@@ -53,12 +62,7 @@ fn a_tree_that_has_shrunk_gives_its_space_back() {
 #[test]
 fn space_between_large_holes_is_given_back_without_writing_a_page() {
     simulate(2, Disk::new(), |handle| async move {
-        let mut random = Random::new(2);
-        let mut harness = Harness::new(&handle, 4096, 64 << 20);
-        for _ in 0..60 {
-            harness.apply(MIX.changes(&mut random, 100)).await;
-        }
-        harness.checkpoint().await;
+        let mut harness = grown(&handle, 2, 64 << 20).await;
         // Every page is written anew, behind the ones that it replaces.
         let rows: Vec<_> =
             harness.model.iter().map(|(key, (value, _))| (key.clone(), Some(value.clone()))).collect();
