@@ -1,6 +1,7 @@
 //! `basaltd`, the Basalt daemon.
 #![expect(clippy::result_large_err, reason = "an error is made once, and ends the process")]
-#![forbid(unsafe_code)]
+
+mod allocator;
 
 use std::io::{self, IsTerminal as _, Write as _};
 use std::process::ExitCode;
@@ -10,10 +11,8 @@ use tracing_subscriber::filter::Targets;
 use tracing_subscriber::layer::SubscriberExt as _;
 use tracing_subscriber::util::SubscriberInitExt as _;
 
-#[global_allocator]
-static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
-
 fn main() -> ExitCode {
+    allocator::give_back_soon();
     match start() {
         Ok(()) => ExitCode::SUCCESS,
         // Also prints help, which goes to standard output and is no failure.
