@@ -21,14 +21,14 @@ use basalt_runtime::{
 };
 
 /// The log's share at most, but for the segment of the next start.
-const LOG_SHARE_BYTES_MAX: u64 = 8 << 20;
+const LOG_SHARE_BYTES_MAX: u64 = 4 << 20;
 /// The log's share is this part of what the shard has on the device.
 const LOG_SHARE_ONE_IN: u64 = 4;
 /// Kept of each partition file's length: one byte in so many.
 const FILES_SHARE_ONE_IN: u64 = 100;
 
 /// One byte more in so many is held without being wanted: a steady load asks for now more, now less.
-const EXCESS_ONE_IN: u64 = 4;
+const EXCESS_ONE_IN: u64 = 8;
 
 /// The files' share is a multiple of it.
 const FILES_STEP_BYTES: u64 = 64 << 10;
