@@ -309,6 +309,18 @@ impl<'a> PageView<'a> {
             None if key < self.prefix() => return Err(0),
             None => return Err(self.slot_count()),
         };
+        self.search_suffix(suffix)
+    }
+
+    /// As [`PageView::search`], for a key that is known to lie between the fences, since a descent from the root led here:
+    /// it starts with the page's prefix, which stands far from the slots and is not looked at.
+    #[inline]
+    pub fn search_within(&self, key: &[u8]) -> Result<usize, usize> {
+        debug_assert!(key.starts_with(self.prefix()), "a key between the fences starts as they do");
+        self.search_suffix(&key[self.u16(header::PREFIX_BYTES).into()..])
+    }
+
+    fn search_suffix(&self, suffix: &[u8]) -> Result<usize, usize> {
         let head = head_of(suffix);
         let (mut low, mut high) = (0, self.slot_count());
         while low < high {
@@ -324,10 +336,13 @@ impl<'a> PageView<'a> {
 
     /// The slot of the child whose range holds `key`. The first child's key counts as lower than all.
     pub fn child_slot(&self, key: &[u8]) -> usize {
-        match self.search(key) {
-            Ok(slot) => slot,
-            Err(slot) => slot.saturating_sub(1),
-        }
+        self.search(key).unwrap_or_else(|slot| slot.saturating_sub(1))
+    }
+
+    /// As [`PageView::child_slot`], for a key that is known to lie between the fences.
+    #[inline]
+    pub fn child_slot_within(&self, key: &[u8]) -> usize {
+        self.search_within(key).unwrap_or_else(|slot| slot.saturating_sub(1))
     }
 
     /// The lower fence of an inner page's child, appended to `key`.

@@ -53,7 +53,7 @@ impl TreeReader<'_> {
         let walk = self.walk();
         let Some(leaf) = walk.page_of(key, 0)? else { return Ok(None) };
         let leaf = walk.view(leaf);
-        match leaf.search(key) {
+        match leaf.search_within(key) {
             Ok(slot) => Ok(Some(walk.row(leaf, slot)?)),
             Err(_) => Ok(None),
         }
@@ -106,11 +106,13 @@ impl<'a> Walk<'a> {
     /// As [`Walk::page_of`]; tells what is missing from whether it has a parent.
     pub(super) fn descend(&self, key: &[u8], level: u8) -> Result<Option<BufferRef>, Descent> {
         let Some(mut page) = self.root().map_err(Descent::AtRoot)? else { return Ok(None) };
-        if self.view(page).level() < level {
+        let mut view = self.view(page);
+        if view.level() < level {
             return Ok(None);
         }
-        while self.view(page).level() > level {
-            page = self.child(page, self.view(page).child_slot(key)).map_err(Descent::Below)?;
+        while view.level() > level {
+            page = self.child(page, view.child_slot_within(key)).map_err(Descent::Below)?;
+            view = self.view(page);
         }
         Ok(Some(page))
     }

@@ -1,8 +1,9 @@
 //! The table of buffers: finding, adding, changing and dropping them, and the counts over them.
 
-use std::rc::Weak;
+use std::{hash::BuildHasher as _, rc::Weak};
 
-use rustc_hash::FxHashMap;
+use hashbrown::HashTable;
+use rustc_hash::FxBuildHasher;
 
 use super::{
     Buffer, BufferKey, BufferKind, BufferPlace, BufferRef, BufferState, DirtyPages, PoolCounts, TreeSlot,
@@ -14,7 +15,9 @@ use basalt_format::extent::Pointer;
 pub(crate) struct Pool {
     pub(super) buffers: Vec<Option<Buffer>>,
     vacant: Vec<u32>,
-    by_key: FxHashMap<BufferKey, u32>,
+    /// Where the buffers are, by their keys. The keys themselves stand in the buffers: who asks looks there anyway, and a
+    /// table without them stays in the processor's caches.
+    by_key: HashTable<u32>,
     trees: Vec<Option<TreeEntry>>,
     pub(super) budget_bytes: u64,
     used_bytes: u64,
@@ -35,7 +38,7 @@ impl Pool {
         Self {
             buffers: Vec::new(),
             vacant: Vec::new(),
-            by_key: FxHashMap::default(),
+            by_key: HashTable::new(),
             trees: Vec::new(),
             budget_bytes,
             used_bytes: 0,
@@ -97,7 +100,7 @@ impl Pool {
             PageName::Disk(pointer) => BufferPlace::Block(pointer.block),
             PageName::Memory(id) => BufferPlace::Memory(id),
         };
-        let index = *self.by_key.get(&BufferKey { tree, place })?;
+        let index = self.index_of(BufferKey { tree, place })?;
         let buffer = self.at(index);
         if let PageName::Disk(pointer) = name
             && buffer.state != (BufferState::Clean { birth: pointer.birth, checksum: pointer.checksum })
@@ -135,7 +138,7 @@ impl Pool {
         content: BufferBytes,
     ) -> BufferRef {
         let key = BufferKey { tree, place: BufferPlace::Block(pointer.block) };
-        if let Some(&stale) = self.by_key.get(&key) {
+        if let Some(stale) = self.index_of(key) {
             self.drop_index(stale);
         }
         let state = BufferState::Clean { birth: pointer.birth, checksum: pointer.checksum };
@@ -204,11 +207,11 @@ impl Pool {
         buffer.key = key;
         buffer.content = content;
         buffer.state = BufferState::Clean { birth: pointer.birth, checksum: pointer.checksum };
-        self.by_key.remove(&old_key);
-        if let Some(stale) = self.by_key.insert(key, reference.index) {
-            assert_ne!(stale, reference.index, "the key was another one");
-            self.forget_index(stale);
+        self.unlist(old_key, reference.index);
+        if let Some(stale) = self.index_of(key) {
+            self.drop_index(stale);
         }
+        self.list(key, reference.index);
         self.count(reference.index);
     }
 
@@ -261,26 +264,36 @@ impl Pool {
                 u32::try_from(self.buffers.len() - 1).expect("a pool has fewer than 2^32 buffers")
             }
         };
-        let replaced = self.by_key.insert(key, index);
-        assert_eq!(replaced, None, "a place has one buffer");
+        self.list(key, index);
         self.count(index);
         BufferRef { index, serial }
     }
 
     fn drop_index(&mut self, index: u32) {
-        let key = self.at(index).key;
-        self.by_key.remove(&key);
-        self.forget_index(index);
-    }
-
-    fn forget_index(&mut self, index: u32) {
+        self.unlist(self.at(index).key, index);
         self.uncount(index);
         self.buffers[index as usize] = None;
         self.vacant.push(index);
     }
 
+    fn index_of(&self, key: BufferKey) -> Option<u32> {
+        self.by_key.find(hash_of(key), |&index| self.at(index).key == key).copied()
+    }
+
+    /// Has the buffer found by `key`, which no other has.
+    fn list(&mut self, key: BufferKey, index: u32) {
+        assert_eq!(self.index_of(key), None, "a place has one buffer");
+        let buffers = &self.buffers;
+        self.by_key.insert_unique(hash_of(key), index, |&index| hash_of(at(buffers, index).key));
+    }
+
+    fn unlist(&mut self, key: BufferKey, index: u32) {
+        let listed = self.by_key.find_entry(hash_of(key), |&other| other == index);
+        listed.expect("each buffer is found by its key").remove();
+    }
+
     fn at(&self, index: u32) -> &Buffer {
-        self.buffers[index as usize].as_ref().expect("the map names buffers that are there")
+        at(&self.buffers, index)
     }
 
     fn count(&mut self, index: u32) {
@@ -309,4 +322,12 @@ impl Pool {
         let buffer = self.at(index);
         (buffer.bytes(), buffer.is_dirty(), buffer.key.tree)
     }
+}
+
+fn at(buffers: &[Option<Buffer>], index: u32) -> &Buffer {
+    buffers[index as usize].as_ref().expect("the table names buffers that are there")
+}
+
+fn hash_of(key: BufferKey) -> u64 {
+    FxBuildHasher.hash_one(key)
 }
