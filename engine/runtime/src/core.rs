@@ -126,6 +126,11 @@ impl Core {
         self.poll_began.set(now);
     }
 
+    /// When the present poll, or the turn's jobs, began.
+    pub(crate) fn poll_began(&self) -> MonotonicTime {
+        self.poll_began.get()
+    }
+
     /// Whether the present poll has used up its time.
     pub(crate) fn budget_is_spent(&self) -> bool {
         self.now() - self.poll_began.get() >= TASK_BUDGET
@@ -151,11 +156,7 @@ impl Core {
     }
 
     /// Wakes whom the clock has reached; whether there was anybody.
-    pub(crate) fn fire_timers(&self) -> bool {
-        if self.next_deadline().is_none() {
-            return false;
-        }
-        let now = self.now();
+    pub(crate) fn fire_timers(&self, now: MonotonicTime) -> bool {
         let mut fired = false;
         loop {
             let due = self.timers.borrow_mut().pop_due(now);

@@ -92,7 +92,12 @@ impl Executor {
         let mut load = Load::default();
         while !main.is_finished() {
             let busy = self.run_turn(&mut load);
-            if !busy && !main.is_finished() && !self.spin(&load) {
+            if main.is_finished() || self.core.has_ready() {
+                continue;
+            }
+            // Where nobody looks for work before the sleep, the kernel is told in one call what the turn has submitted
+            // and that its end is waited for.
+            if !self.may_spin(&load) || (!busy && !self.spin()) {
                 self.sleep();
             }
         }
@@ -101,8 +106,9 @@ impl Executor {
 
     /// One round of everything, without waiting; whether anything happened.
     fn run_turn(&self, load: &mut Load) -> bool {
-        let mut busy = self.collect();
+        let arrived = self.take_in();
         let began = self.core.now();
+        let mut busy = self.core.fire_timers(began) | arrived;
         let mut now = began;
         for _ in 0..POLLS_PER_TURN_MAX {
             let Some(ended) = self.poll_one_at(now) else { break };
@@ -120,8 +126,14 @@ impl Executor {
     /// Takes in mail, due timers and completions, without waiting; whether there were any.
     pub(crate) fn collect(&self) -> bool {
         let _entered = current::enter(Rc::clone(&self.core));
+        let arrived = self.take_in();
+        (self.core.next_deadline().is_some() && self.core.fire_timers(self.core.now())) | arrived
+    }
+
+    /// Takes in mail and completions, without waiting; whether there were any.
+    fn take_in(&self) -> bool {
         let completed = self.core.poll_backend(Wait::Never, &mut self.completions.borrow_mut());
-        self.take_mail() | self.core.fire_timers() | completed
+        self.take_mail() | completed
     }
 
     /// Polls the first task of the queue; whether there was one.
@@ -181,19 +193,25 @@ impl Executor {
         }
     }
 
-    /// Looks for work for a while, if there was much of it lately; whether some was found.
-    fn spin(&self, load: &Load) -> bool {
-        if self.spin_policy == SpinPolicy::Never || !load.is_high {
-            return false;
-        }
+    /// Whether there was much to do lately, and a core is there for whoever looks for more.
+    fn may_spin(&self, load: &Load) -> bool {
+        self.spin_policy == SpinPolicy::UnderLoad && load.is_high
+    }
+
+    /// Looks for work for a while; whether some was found.
+    fn spin(&self) -> bool {
         let end = self.core.now() + SPIN;
-        while self.core.now() < end {
-            if self.collect() || self.core.has_ready() {
+        loop {
+            let arrived = self.take_in();
+            let now = self.core.now();
+            if self.core.fire_timers(now) | arrived | self.core.has_ready() {
                 return true;
+            }
+            if now >= end {
+                return false;
             }
             std::hint::spin_loop();
         }
-        false
     }
 
     fn sleep(&self) {

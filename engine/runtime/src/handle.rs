@@ -56,6 +56,12 @@ impl Handle {
         self.core.now()
     }
 
+    /// When the present poll of a task began: behind [`Handle::now`] by no more than the poll has taken, and without a
+    /// look at the clock. No timer of a later moment has rung.
+    pub fn poll_began(&self) -> MonotonicTime {
+        self.core.poll_began()
+    }
+
     /// The calendar's clock.
     pub fn unix_time(&self) -> UnixTime {
         self.core.unix_time()

@@ -62,7 +62,11 @@ impl StopSignal {
     /// Whether the connection shall end; if not, its task is woken when it shall.
     pub(crate) fn poll(&self, context: &Context<'_>) -> bool {
         if !self.is_set.get() {
-            self.waker.replace(Some(context.waker().clone()));
+            let mut waiting = self.waker.borrow_mut();
+            match &mut *waiting {
+                Some(waker) => waker.clone_from(context.waker()),
+                none => *none = Some(context.waker().clone()),
+            }
         }
         self.is_set.get()
     }

@@ -444,3 +444,59 @@ impl Drop for UringBackend {
         }
     }
 }
+
+#[cfg(test)]
+#[expect(clippy::disallowed_types, clippy::disallowed_methods, reason = "the client is an ordinary thread")]
+mod tests {
+    use std::io::{Read as _, Write as _};
+    use std::net::TcpStream;
+
+    use super::*;
+    use crate::executor::{Executor, PanicPolicy, SpinPolicy};
+    use crate::inbox::Inbox;
+
+    const ECHOES: u64 = 500;
+
+    /// Two calls each are where the entry goes to the kernel first and the wait for its completion follows.
+    #[test]
+    fn a_message_that_is_waited_for_takes_one_call_of_the_ring() {
+        let rung = probe().expect("this machine has io_uring");
+        let inbox = Inbox::set(1, 1).remove(0);
+        let pool = FilePool::start(1).expect("a thread can be started");
+        let backend = UringBackend::new(rung, pool, Arc::clone(inbox.signal())).expect("a ring can be made");
+        let executor = Executor::new(inbox, Box::new(backend), PanicPolicy::Propagate, SpinPolicy::Never);
+        let handle = executor.handle();
+        let called = executor.run_until(async move {
+            let listener = handle.listen(SocketAddr::from(([127, 0, 0, 1], 0))).expect("a port is free");
+            let address = listener.local_addr();
+            let client = std::thread::spawn(move || echo(address));
+            let (stream, _peer) = listener.accept().await.expect("the client calls");
+            let before = ring::ENTERED.get();
+            let mut buffer = Vec::with_capacity(1);
+            for _ in 0..ECHOES {
+                buffer.push(7);
+                buffer = stream.write_all(buffer).await.1;
+                buffer.clear();
+                let (received, back) = stream.read(buffer).await;
+                assert_eq!(received.expect("the client answers"), 1);
+                buffer = back;
+                buffer.clear();
+            }
+            drop(stream);
+            client.join().expect("the client ends with the connection");
+            ring::ENTERED.get() - before
+        });
+        executor.shut_down();
+        assert!(called <= ECHOES + ECHOES / 4, "{called} calls for {ECHOES} messages");
+    }
+
+    /// Sends back what comes, after a while that the other side sleeps.
+    fn echo(address: SocketAddr) {
+        let mut stream = TcpStream::connect(address).expect("the server listens");
+        let mut byte = [0];
+        while stream.read(&mut byte).expect("the server sends") == 1 {
+            std::thread::sleep(std::time::Duration::from_micros(100));
+            stream.write_all(&byte).expect("the server receives");
+        }
+    }
+}
