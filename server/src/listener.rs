@@ -241,11 +241,11 @@ impl ShardServer {
     }
 
     fn new(shared: &Arc<Shared>, handle: &Handle) -> ShardServer {
-        let endpoint = shared.address.get().map(SocketAddr::to_string).unwrap_or_default();
+        let listening = shared.address.get().copied();
         let local = shared.engine.local().expect("a server runs on the shards of its engine");
         let (engine, names) = (shared.engine.clone(), shared.names.clone());
-        let api = Rc::new(Api::new(engine.clone(), local.clone(), names.clone(), endpoint.clone()));
-        let documents = Rc::new(Api::in_documents(engine, local, names, endpoint));
+        let api = Rc::new(Api::new(engine.clone(), local.clone(), names.clone(), listening));
+        let documents = Rc::new(Api::in_documents(engine, local, names, listening));
         let memory = Arc::clone(&shared.memory);
         ShardServer {
             answering: Answering { documents, json: Rc::clone(&api), memory },

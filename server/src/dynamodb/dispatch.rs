@@ -18,13 +18,14 @@ pub struct Dispatch {
 impl Dispatch {
     /// The API on the shard that this is called on; None elsewhere.
     pub fn new(engine: &Engine, names: ResourceNames) -> Option<Dispatch> {
-        let api = Api::new(engine.clone(), engine.local()?, names, String::new());
+        let api = Api::new(engine.clone(), engine.local()?, names, None);
         Some(Dispatch { api, memory: RequestMemory::new(Limits::default().request_memory_bytes) })
     }
 
     /// Answers a request that is taken for signed; `target` is its `X-Amz-Target`.
     pub async fn answer(&self, target: &str, body: Vec<u8>) -> (u16, Vec<u8>) {
-        let call = Call { target, signature: Ok(()), body: body.into(), memory: self.memory.permit() };
+        let (body, memory) = (body.into(), self.memory.permit());
+        let call = Call { target, host: None, signature: Ok(()), body, memory };
         let (status, body) = super::status_and_body(self.api.answer(call).await);
         (status.as_u16(), body)
     }

@@ -29,6 +29,8 @@ mod table_name;
 mod target;
 mod throttling;
 
+use std::net::SocketAddr;
+
 use basalt_engine::{Engine, LocalEngine};
 use bytes::Bytes;
 use hyper::StatusCode;
@@ -47,6 +49,8 @@ pub use self::table_name::ResourceNames;
 pub(crate) struct Call<'a> {
     /// The `X-Amz-Target`; empty if there is none.
     pub(crate) target: &'a str,
+    /// The `Host`: by what name the client reached this server, if it told.
+    pub(crate) host: Option<&'a str>,
     /// Whether the request looks signed. Told only after faults that come first.
     pub(crate) signature: Result<(), ApiError>,
     /// The body, inflated.
@@ -62,8 +66,8 @@ pub(crate) struct Api {
     /// For reads and writes of items: no message is sent where this shard owns the item.
     local: LocalEngine,
     names: ResourceNames,
-    /// Where clients reach this server.
-    endpoint: String,
+    /// Where the server listens; `None`: nowhere.
+    listening: Option<SocketAddr>,
     /// In which syntax it reads and answers.
     syntax: Syntax,
 }
@@ -76,14 +80,22 @@ trait Operation: Default {
     /// Reads the value of a member that the operation has.
     fn read_member(&mut self, reader: &mut Reader<'_>, name: &str) -> Result<Known, BodyError>;
 
+    /// Learns by what name the client reached this server.
+    fn learn_host(&mut self, _host: &str) {}
+
     /// Checks the input and runs it.
     async fn run(self, api: &Api) -> Result<Vec<u8>, ApiError>;
 }
 
 impl Api {
     /// The API of an engine whose resources are named so, on the shard of `local`.
-    pub(crate) fn new(engine: Engine, local: LocalEngine, names: ResourceNames, endpoint: String) -> Api {
-        Api { engine, local, names, endpoint, syntax: Syntax::Json }
+    pub(crate) fn new(
+        engine: Engine,
+        local: LocalEngine,
+        names: ResourceNames,
+        listening: Option<SocketAddr>,
+    ) -> Api {
+        Api { engine, local, names, listening, syntax: Syntax::Json }
     }
 
     /// The same API, for requests whose bodies are documents of the binary protocol.
@@ -91,9 +103,9 @@ impl Api {
         engine: Engine,
         local: LocalEngine,
         names: ResourceNames,
-        endpoint: String,
+        listening: Option<SocketAddr>,
     ) -> Api {
-        Api { syntax: Syntax::Native, ..Api::new(engine, local, names, endpoint) }
+        Api { syntax: Syntax::Native, ..Api::new(engine, local, names, listening) }
     }
 
     /// The region it answers for.
@@ -108,7 +120,7 @@ impl Api {
         body: Vec<u8>,
         memory: MemoryPermit,
     ) -> Result<Vec<u8>, ApiError> {
-        let call = Call { target: "", signature: Ok(()), body: body.into(), memory };
+        let call = Call { target: "", host: None, signature: Ok(()), body: body.into(), memory };
         match Target::of_document(operation) {
             Some(target) => self.run_target(target, call).await,
             None => Err(ApiError::silent(Exception::UnknownOperation)),
@@ -136,14 +148,17 @@ impl Api {
     }
 
     async fn run<T: Operation>(&self, call: Call<'_>) -> Result<Vec<u8>, ApiError> {
-        let Call { signature, body, mut memory, .. } = call;
+        let Call { host, signature, body, mut memory, .. } = call;
         let input = read_input::<T>(self.syntax, &body, &mut memory);
         let is_garbage = matches!(input, Err(BodyError::Malformed)) && !body.is_empty();
         if !is_garbage {
             signature?;
         }
-        let input = input?;
+        let mut input = input?;
         drop(body);
+        if let Some(host) = host {
+            input.learn_host(host);
+        }
         input.run(self).await
     }
 }

@@ -9,7 +9,7 @@ use std::task::{Context, Waker};
 
 use basalt_engine::runtime::Handle;
 use hyper::body::{Body as _, Incoming};
-use hyper::header::ORIGIN;
+use hyper::header::{HOST, ORIGIN};
 use hyper::http::request::Parts;
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
@@ -183,7 +183,9 @@ impl Endpoint {
         };
         let target = head.headers.get("x-amz-target").and_then(|target| target.to_str().ok());
         let signature = auth::check_shape(&head.headers, head.uri.query());
-        let outcome = api.answer(Call { target: target.unwrap_or_default(), signature, body, memory }).await;
+        let host = head.headers.get(HOST).and_then(|host| host.to_str().ok());
+        let call = Call { target: target.unwrap_or_default(), host, signature, body, memory };
+        let outcome = api.answer(call).await;
         let (status, body) = status_and_body(outcome);
         let coding = Coding::accepted_by(&head.headers);
         let compressed = match coding {

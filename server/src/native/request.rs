@@ -99,7 +99,7 @@ impl Answering {
         let json = reader.rest().to_vec();
         let memory = self.memory.permit_with_room(REQUEST_ROOM_BYTES + 2 * json.len())?;
         // Whoever the client is, the handshake has settled.
-        Ok(Call { target, signature: Ok(()), body: json.into(), memory })
+        Ok(Call { target, host: None, signature: Ok(()), body: json.into(), memory })
     }
 }
 

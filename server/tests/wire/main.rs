@@ -9,6 +9,7 @@ mod http_edges;
 mod indexes;
 mod legacy;
 mod native;
+mod nesting;
 mod partial_answers;
 mod partiql;
 mod partiql_batch;

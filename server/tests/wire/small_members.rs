@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use crate::support::{TestServer, answer};
+use crate::support::{TestServer, answer, call};
 
 const ARN: &str = "arn:aws:dynamodb:us-east-1:123456789012:table/people";
 
@@ -186,6 +186,19 @@ fn clients_that_look_for_an_endpoint_are_sent_to_where_they_are() {
     let described = answer(&server, "DescribeEndpoints", &json!({}));
     let address = server.address().to_string();
     assert_eq!(described, json!({"Endpoints": [{"Address": address, "CachePeriodInMinutes": 1440}]}));
+}
+
+#[test]
+fn a_server_on_all_addresses_is_told_by_the_name_that_its_client_used() {
+    let server = TestServer::on_all_addresses();
+    let described = answer(&server, "DescribeEndpoints", &json!({}));
+    assert_eq!(described["Endpoints"][0]["Address"], "localhost");
+    let called = String::from_utf8(call("DescribeEndpoints", "{}")).expect("calls are text");
+    for (host, told) in [("db.example:8000", "db.example:8000"), ("a@b:1", &*server.address().to_string())] {
+        let request = called.replacen("Host: localhost", &format!("Host: {host}"), 1);
+        let described = server.send(request.as_bytes()).json();
+        assert_eq!(described["Endpoints"][0]["Address"], told, "{host}");
+    }
 }
 
 #[test]

@@ -3,7 +3,7 @@
 //! No HTTP library: what is tested is what is on the wire.
 
 use std::io::{self, Read as _, Write as _};
-use std::net::{Shutdown, SocketAddr, TcpStream};
+use std::net::{Ipv4Addr, Shutdown, SocketAddr, TcpStream};
 use std::path::Path;
 use std::time::Duration;
 
@@ -28,6 +28,11 @@ impl TestServer {
 
     pub(crate) fn with_limits(limits: Limits) -> TestServer {
         TestServer::with(EngineOptions::default(), limits, None)
+    }
+
+    /// A server that listens on all addresses of IPv4.
+    pub(crate) fn on_all_addresses() -> TestServer {
+        TestServer::listening(Ipv4Addr::UNSPECIFIED, EngineOptions::default(), Limits::default(), None)
     }
 
     /// A server that speaks HTTPS, with the certificate of the tests.
@@ -55,10 +60,19 @@ impl TestServer {
     }
 
     fn with(options: EngineOptions, limits: Limits, identity: Option<TlsIdentity>) -> TestServer {
+        TestServer::listening(Ipv4Addr::LOCALHOST, options, limits, identity)
+    }
+
+    fn listening(
+        ip: Ipv4Addr,
+        options: EngineOptions,
+        limits: Limits,
+        identity: Option<TlsIdentity>,
+    ) -> TestServer {
         let options = EngineOptions { shard_count: Some(2), in_memory: true, pin_shards: false, ..options };
         let names = ResourceNames { account_id: options.account_id.clone(), region: options.region.clone() };
         let engine = Engine::open("unused", options).expect("an engine in memory opens");
-        let any_port = SocketAddr::from(([127, 0, 0, 1], 0));
+        let any_port = SocketAddr::from((ip, 0));
         let server =
             Server::start(engine.clone(), names, (any_port, identity), limits).expect("a free port is free");
         let address = server.address();
