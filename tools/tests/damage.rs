@@ -12,9 +12,9 @@ use std::{
 };
 
 use basalt_engine::{Engine, EngineOptions, ListTables, OpenError, Scan};
+use basalt_runtime::sim::Random;
+use basalt_sim::damage::{Damage, Files, golden_files};
 
-const GOLDEN: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../format-spec/golden/v1/directories");
-const BLOCK_BYTES: usize = 4096;
 const DAMAGES: u64 = 150;
 /// Exit codes of `verify`.
 const SOUND: i32 = 0;
@@ -26,16 +26,17 @@ type Items = BTreeMap<String, Vec<String>>;
 /// A golden directory, copied where it can be damaged.
 struct Copied {
     folder: tempfile::TempDir,
-    files: Vec<(PathBuf, Vec<u8>)>,
+    files: Files,
 }
 
 impl Copied {
     fn of(name: &str) -> Self {
         let folder = tempfile::tempdir().unwrap();
-        let mut files = Vec::new();
-        copy(&Path::new(GOLDEN).join(name).join("data"), &folder.path().join("data"), &mut files);
-        files.retain(|(_, bytes)| !bytes.is_empty());
-        files.sort();
+        let files = golden_files(name, &folder.path().join("data"));
+        for (path, bytes) in &files {
+            fs::create_dir_all(path.parent().unwrap()).unwrap();
+            fs::write(path, bytes).unwrap();
+        }
         Self { folder, files }
     }
 
@@ -47,7 +48,7 @@ impl Copied {
     fn items(&self) -> Result<Items, OpenError> {
         let folder = tempfile::tempdir().unwrap();
         let data = folder.path().join("data");
-        copy(&self.data(), &data, &mut Vec::new());
+        copy(&self.data(), &data);
         let options = EngineOptions { shard_count: Some(1), pin_shards: false, ..EngineOptions::default() };
         let engine = Engine::open(&data, options)?.blocking();
         let names = engine.list_tables(ListTables::default()).unwrap().table_names;
@@ -62,60 +63,27 @@ impl Copied {
         Ok(items)
     }
 
-    /// Does one thing to one file, as the number says, and tells what.
-    fn damage(&self, number: u64) -> (&(PathBuf, Vec<u8>), String) {
-        let mut chance = Chance(number.wrapping_mul(0x9E37_79B9_7F4A_7C15) | 1);
-        let file = &self.files[chance.below(self.files.len())];
-        let (path, bytes) = file;
-        let used = bytes.iter().rposition(|byte| *byte != 0).map_or(bytes.len(), |last| last + 1);
-        let mut damaged = bytes.clone();
-        let what = match chance.below(10) {
-            0 => {
-                damaged.truncate(chance.below(bytes.len()));
-                format!("cut off behind byte {}", damaged.len())
-            }
-            1 => {
-                let second = 1 + chance.below(used.div_ceil(BLOCK_BYTES).min(bytes.len() / BLOCK_BYTES - 1));
-                let first = chance.below(second);
-                let (front, back) = damaged.split_at_mut(second * BLOCK_BYTES);
-                front[first * BLOCK_BYTES..][..BLOCK_BYTES].swap_with_slice(&mut back[..BLOCK_BYTES]);
-                format!("blocks {first} and {second} swapped")
-            }
-            _ => {
-                let (at, bit) = (chance.below(used), chance.below(8));
-                damaged[at] ^= 1 << bit;
-                format!("bit {bit} of byte {at} flipped")
-            }
-        };
-        fs::write(path, damaged).unwrap();
-        (file, what)
+    /// Damages one file, as the number says, and tells which and how.
+    fn damage(&self, number: u64) -> (&(PathBuf, Vec<u8>), Damage) {
+        let damage = Damage::any(&self.files, &mut Random::new(number));
+        let file = &self.files[damage.file()];
+        let mut damaged = file.1.clone();
+        damage.apply(&mut damaged);
+        fs::write(&file.0, damaged).unwrap();
+        (file, damage)
     }
 }
 
-fn copy(from: &Path, to: &Path, files: &mut Vec<(PathBuf, Vec<u8>)>) {
+fn copy(from: &Path, to: &Path) {
     fs::create_dir_all(to).unwrap();
     for entry in fs::read_dir(from).unwrap() {
         let entry = entry.unwrap();
         let (from, to) = (entry.path(), to.join(entry.file_name()));
         if entry.file_type().unwrap().is_dir() {
-            copy(&from, &to, files);
+            copy(&from, &to);
         } else {
-            let bytes = fs::read(&from).unwrap();
-            fs::write(&to, &bytes).unwrap();
-            files.push((to, bytes));
+            fs::copy(&from, &to).unwrap();
         }
-    }
-}
-
-/// Numbers that follow from a seed (xorshift64).
-struct Chance(u64);
-
-impl Chance {
-    fn below(&mut self, end: usize) -> usize {
-        self.0 ^= self.0 << 13;
-        self.0 ^= self.0 >> 7;
-        self.0 ^= self.0 << 17;
-        (self.0 % end as u64) as usize
     }
 }
 

@@ -36,19 +36,43 @@ type Answers = BTreeMap<String, Result<Vec<String>, String>>;
 /// What is being asked, for whoever looks for the question that is never answered.
 type Asked = Rc<RefCell<String>>;
 
+/// A directory's files, by their paths, in the order of these.
+pub type Files = Vec<(PathBuf, Vec<u8>)>;
+
 /// A directory as it was left.
 struct GoldenDirectory {
     name: &'static str,
-    files: Vec<(PathBuf, Vec<u8>)>,
+    files: Files,
     /// The answers that may be given: those of the sound directory, and those without its last frame.
     allowed: Vec<Answers>,
 }
 
-/// One change of a directory.
-enum Damage {
-    Flip { file: usize, at: usize, mask: u8 },
-    Cut { file: usize, length: usize },
-    Swap { file: usize, blocks: (usize, usize) },
+/// One change of one of a directory's files, which has the index `file`.
+#[derive(Debug, Clone, Copy)]
+pub enum Damage {
+    /// The bits of `mask` flip in the byte `at`.
+    Flip {
+        /// Which file.
+        file: usize,
+        /// Bytes from its start.
+        at: usize,
+        /// The bits.
+        mask: u8,
+    },
+    /// The file ends early.
+    Cut {
+        /// Which file.
+        file: usize,
+        /// Its bytes from then on.
+        length: usize,
+    },
+    /// Two blocks of 4 KiB change places, the first of them the one in front.
+    Swap {
+        /// Which file.
+        file: usize,
+        /// Their ordinals.
+        blocks: (usize, usize),
+    },
 }
 
 /// Damages one of the directories in one place, which the number chooses, starts on it and reads everything.
@@ -57,33 +81,21 @@ pub fn run(number: u64) -> JobReport {
     let mut random = Random::new(number ^ 0xDA_3A6E);
     let directories = golden_directories();
     let directory = &directories[random.index(directories.len())];
-    let damage = any_damage(directory, &mut random);
+    let damage = Damage::any(&directory.files, &mut random);
     let asked = Asked::default();
-    let (ended, report) = read_damaged(&directory.files_with(&damage), &asked, &mut random);
+    let (ended, report) = read_damaged(&directory.files_with(damage), &asked, &mut random);
     let violation = directory.judge(ended, &asked).map(|what| {
-        let place = directory.place(&damage);
+        let place = directory.files[damage.file()].0.display();
         Violation::Failed(format!("{}, {damage} of {place}: {what}", directory.name))
     });
     JobReport { rounds: 1, violation, ..report }
 }
 
 impl GoldenDirectory {
-    fn files_with(&self, damage: &Damage) -> Vec<(PathBuf, Vec<u8>)> {
+    fn files_with(&self, damage: Damage) -> Files {
         let mut files = self.files.clone();
-        match *damage {
-            Damage::Flip { file, at, mask } => files[file].1[at] ^= mask,
-            Damage::Cut { file, length } => files[file].1.truncate(length),
-            Damage::Swap { file, blocks: (first, second) } => {
-                let (front, back) = files[file].1.split_at_mut(second * BLOCK_BYTES);
-                front[first * BLOCK_BYTES..][..BLOCK_BYTES].swap_with_slice(&mut back[..BLOCK_BYTES]);
-            }
-        }
+        damage.apply(&mut files[damage.file()].1);
         files
-    }
-
-    fn place(&self, damage: &Damage) -> String {
-        let (Damage::Flip { file, .. } | Damage::Cut { file, .. } | Damage::Swap { file, .. }) = *damage;
-        self.files[file].0.display().to_string()
     }
 
     /// What is wrong with what came of a start, if anything is.
@@ -110,6 +122,52 @@ fn is_told_or_refused(answers: &Answers, allowed: &Answers) -> bool {
     answers.iter().all(|(what, found)| found.is_err() || allowed.get(what) == Some(found))
 }
 
+impl Damage {
+    /// Most damage is to what is not zero: most zeros are room that nothing has used yet.
+    ///
+    /// # Panics
+    /// All files are empty.
+    #[must_use]
+    pub fn any(files: &[(PathBuf, Vec<u8>)], random: &mut Random) -> Self {
+        let used: Vec<usize> = (0..files.len()).filter(|file| !files[*file].1.is_empty()).collect();
+        let file = used[random.index(used.len())];
+        let bytes = &files[file].1;
+        let used_bytes = bytes.iter().rposition(|byte| *byte != 0).map_or(1, |last| last + 1);
+        match random.below(10) {
+            0 => Self::Cut { file, length: random.index(bytes.len()) },
+            1 => {
+                let blocks = (used_bytes.div_ceil(BLOCK_BYTES) + 1).min(bytes.len() / BLOCK_BYTES);
+                let second = 1 + random.index(blocks - 1);
+                Self::Swap { file, blocks: (random.index(second), second) }
+            }
+            2 => Self::Flip { file, at: random.index(bytes.len()), mask: a_bit(random) },
+            _ => Self::Flip { file, at: random.index(used_bytes), mask: a_bit(random) },
+        }
+    }
+
+    /// The index of the file that is damaged.
+    #[must_use]
+    pub fn file(self) -> usize {
+        let (Self::Flip { file, .. } | Self::Cut { file, .. } | Self::Swap { file, .. }) = self;
+        file
+    }
+
+    /// Does it to the bytes of that file.
+    ///
+    /// # Panics
+    /// They are too few to be of the file that the damage was chosen for.
+    pub fn apply(self, bytes: &mut Vec<u8>) {
+        match self {
+            Self::Flip { at, mask, .. } => bytes[at] ^= mask,
+            Self::Cut { length, .. } => bytes.truncate(length),
+            Self::Swap { blocks: (first, second), .. } => {
+                let (front, back) = bytes.split_at_mut(second * BLOCK_BYTES);
+                front[first * BLOCK_BYTES..][..BLOCK_BYTES].swap_with_slice(&mut back[..BLOCK_BYTES]);
+            }
+        }
+    }
+}
+
 impl fmt::Display for Damage {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
@@ -119,25 +177,6 @@ impl fmt::Display for Damage {
                 write!(formatter, "blocks {first} and {second} swapped")
             }
         }
-    }
-}
-
-/// Most damage is to what is not zero: most zeros are room that nothing has used yet.
-fn any_damage(directory: &GoldenDirectory, random: &mut Random) -> Damage {
-    let used: Vec<usize> =
-        (0..directory.files.len()).filter(|file| !directory.files[*file].1.is_empty()).collect();
-    let file = used[random.index(used.len())];
-    let bytes = &directory.files[file].1;
-    let used_bytes = bytes.iter().rposition(|byte| *byte != 0).map_or(1, |last| last + 1);
-    match random.below(10) {
-        0 => Damage::Cut { file, length: random.index(bytes.len()) },
-        1 => {
-            let blocks = (used_bytes.div_ceil(BLOCK_BYTES) + 1).min(bytes.len() / BLOCK_BYTES);
-            let second = 1 + random.index(blocks - 1);
-            Damage::Swap { file, blocks: (random.index(second), second) }
-        }
-        2 => Damage::Flip { file, at: random.index(bytes.len()), mask: a_bit(random) },
-        _ => Damage::Flip { file, at: random.index(used_bytes), mask: a_bit(random) },
     }
 }
 
@@ -152,18 +191,18 @@ fn golden_directories() -> &'static [GoldenDirectory] {
 }
 
 fn stopped() -> GoldenDirectory {
-    let files = files_of("stopped");
+    let files = golden_files("stopped", Path::new(DIRECTORY));
     GoldenDirectory { name: "stopped", allowed: vec![answers_of(&files)], files }
 }
 
 fn killed() -> GoldenDirectory {
-    let files = files_of("killed");
+    let files = golden_files("killed", Path::new(DIRECTORY));
     let allowed = vec![answers_of(&files), answers_of(&without_last_frame(files.clone()))];
     GoldenDirectory { name: "killed", allowed, files }
 }
 
 /// The last byte of the log is changed: the frame that it ends is taken for one that was torn.
-fn without_last_frame(mut files: Vec<(PathBuf, Vec<u8>)>) -> Vec<(PathBuf, Vec<u8>)> {
+fn without_last_frame(mut files: Files) -> Files {
     let is_used_log = |(path, bytes): &&mut (PathBuf, Vec<u8>)| {
         path.starts_with(Path::new(DIRECTORY).join("wal")) && bytes.iter().any(|byte| *byte != 0)
     };
@@ -182,8 +221,13 @@ fn answers_of(files: &[(PathBuf, Vec<u8>)]) -> Answers {
     answers
 }
 
+/// The files of the golden directory of this name, as if they lay in `directory`.
+///
+/// # Panics
+/// It is not in the checkout.
 #[expect(clippy::disallowed_methods, reason = "the files of the format's goldens")]
-fn files_of(name: &str) -> Vec<(PathBuf, Vec<u8>)> {
+#[must_use]
+pub fn golden_files(name: &str, directory: &Path) -> Files {
     let root = Path::new(GOLDEN).join(name).join("data");
     let mut files = Vec::new();
     let mut folders = vec![root.clone()];
@@ -195,7 +239,7 @@ fn files_of(name: &str) -> Vec<(PathBuf, Vec<u8>)> {
             } else {
                 let bytes = std::fs::read(&path).expect("it can be read");
                 let inside = path.strip_prefix(&root).expect("it was found there");
-                files.push((Path::new(DIRECTORY).join(inside), bytes));
+                files.push((directory.join(inside), bytes));
             }
         }
     }
