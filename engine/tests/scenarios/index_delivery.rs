@@ -192,7 +192,7 @@ fn lives_that_crash(seed: u64) {
 }
 
 /// A process with an empty table that has indexes.
-fn with_indexes(options: EngineOptions, seed: u64) -> Simulated {
+pub(crate) fn with_indexes(options: EngineOptions, seed: u64) -> Simulated {
     let opened = Simulated::try_open(Disk::new(), options, seed, None);
     let mut simulated = opened.expect("no crash was asked for");
     simulated.run(|engine| async move {

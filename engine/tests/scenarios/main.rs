@@ -6,6 +6,7 @@
 mod batches;
 mod bulk_loads;
 mod conditions;
+mod damaged_partitions;
 mod deleted_streams;
 mod deleted_tokens;
 mod durability;

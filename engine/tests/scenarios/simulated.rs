@@ -15,6 +15,8 @@ use crate::support::options;
 const DIRECTORY: &str = "/data";
 /// Days pass while records grow old.
 const TIME_MAX: Duration = Duration::from_hours(72);
+/// Where a partition's file ends its superblocks and begins its pages.
+const PAGES_OFFSET: u64 = 8 * 4096;
 const LEADER: ShardIndex = ShardIndex(0);
 
 /// A running engine and its simulated machine.
@@ -86,6 +88,16 @@ impl Simulated {
     /// The paths of all files.
     pub(crate) fn files(&self) -> Vec<String> {
         self.simulation.disk().list_files()
+    }
+
+    /// Flips bits of every page of a partition's file, and of none of its superblocks, under the running process.
+    pub(crate) fn spoil_pages(&mut self, path: &str) {
+        let path = Path::new(path);
+        let mut disk = self.simulation.disk_mut();
+        let file_bytes = disk.read_file(path).expect("the file is there").len() as u64;
+        for offset in (PAGES_OFFSET..file_bytes).step_by(512) {
+            disk.flip_bits(path, offset, 0x5a).expect("the byte is in the file");
+        }
     }
 
     /// The simulated time.
