@@ -60,7 +60,8 @@ fn a_chain_of_backups_restores_what_each_of_them_saw() {
     let part = backup(&data, &incremental, Some(&full));
     assert_eq!(part["is_incremental"], true);
     let bytes = |report: &serde_json::Value| report["stored_bytes"].as_u64().unwrap();
-    assert!(bytes(&part) * 4 < bytes(&whole), "{part} after {whole}");
+    // About a quarter: twenty rows and their index's lie in as many leaves, more or fewer by the table's secret.
+    assert!(bytes(&part) * 3 < bytes(&whole), "{part} after {whole}");
 
     assert_eq!(report_of(&["backup", "verify", text(&incremental)])["backups"], 2);
     report_of(&["restore", "--from", text(&incremental), "--to", text(&restored)]);
