@@ -74,7 +74,8 @@ impl LocalEngine {
         let Oversized { table_name, number, place, bytes } = oversized;
         let Ok(table) = self.table(&table_name) else { return Ok(Outcome::Done) };
         let Some(parent) = self.store().partition(place.id) else { return Ok(Outcome::Done) };
-        if !table.may_be_split(number) {
+        // What is prepared in a parent would be lost on the way to its children.
+        if !table.may_be_split(number) || self.is_in_doubt(place.id) {
             return Ok(Outcome::NotNow);
         }
         let tag = if number == table.number { TAG_ITEM } else { TAG_GLOBAL_INDEX };

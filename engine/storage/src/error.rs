@@ -137,6 +137,9 @@ pub enum Place {
         /// Its block.
         block: u64,
     },
+    /// A row, wherever it lies. Its key is the user's, and not told.
+    #[error("a row")]
+    Row,
     /// A place in the log.
     #[error("{stream} {lsn}", stream = position.stream, lsn = position.lsn)]
     Log {

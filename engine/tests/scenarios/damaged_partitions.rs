@@ -1,17 +1,19 @@
-//! Tables of which a partition's file is damaged under a running engine: they can be deleted and leave nothing behind,
-//! and what is committed beside the damage stays so.
+//! Tables of which a partition's file is damaged, under a running engine or before its start: they can be deleted and
+//! leave nothing behind, nothing else is closed with them, and what is committed beside the damage stays so.
 
 use std::time::Duration;
 
 use basalt_engine::{
     CreateTable, Engine, Error, ErrorKind, GetItem, ListTables, PutItem, Scan, TokenSpace, TransactAction,
-    TransactToken, TransactWrite, UpdateItem, model::Value, runtime::sim::Disk,
+    TransactGet, TransactToken, TransactWrite, UpdateItem,
+    model::{ScalarKind, Value},
+    runtime::sim::Disk,
 };
 
 use crate::{
     index_delivery::{with_indexes, write_at_once},
-    simulated::Simulated,
-    support::{COMPOSITE, SIMPLE, item, number, options, simple_schema, text, updating},
+    simulated::{Simulated, spoil_pages_of},
+    support::{COMPOSITE, SIMPLE, composite_schema, item, number, options, simple_schema, text, updating},
 };
 
 const CATALOG_FILE: &str = "/data/part/00/0000000000000000.pt";
@@ -35,15 +37,22 @@ fn token(name: &str) -> Option<TransactToken> {
 }
 
 /// Puts an item under a token, which lies in a partition of the table.
-async fn put_once(engine: &Engine) {
+async fn try_put_once(engine: &Engine) -> Result<(), Error> {
     let put = TransactAction::Put(PutItem::new(SIMPLE, item([("pk", text("once"))])));
     let request = TransactWrite { actions: vec![put], token: token("put") };
-    engine.transact_write(request).await.expect("nothing stands against it");
+    engine.transact_write(request).await.map(drop)
+}
+
+async fn put_once(engine: &Engine) {
+    try_put_once(engine).await.expect("nothing stands against it");
 }
 
 /// The files of all partitions but the catalog's, the oldest first.
 fn partition_files(simulated: &Simulated) -> Vec<String> {
-    let mut files = simulated.files();
+    partitions_of(simulated.files())
+}
+
+fn partitions_of(mut files: Vec<String>) -> Vec<String> {
     files.retain(|path| path.contains("/part/") && path != CATALOG_FILE);
     files.sort_unstable();
     files
@@ -135,4 +144,149 @@ fn a_transaction_that_its_index_cannot_show_has_used_its_token_up() {
         assert!(add_once(&engine).await.expect("it is answered again"), "it does not run again");
         assert_eq!(sum(&engine).await, after);
     });
+}
+
+#[test]
+fn what_a_start_finds_damaged_is_closed_and_nothing_else() {
+    for shard_count in 1..=3 {
+        let mut filled = Simulated::open(Disk::new(), shard_count, 1);
+        filled.run(|engine| async move {
+            fill(&engine).await;
+            put_once(&engine).await;
+            engine
+                .create_table(CreateTable::new(COMPOSITE, composite_schema(ScalarKind::N)))
+                .await
+                .expect("the name is free");
+            engine.put_item(PutItem::new(COMPOSITE, key())).await.expect("the table is there");
+            engine.checkpoint().await.expect("the device has room");
+        });
+        let of_table = partition_files(&filled)[..usize::from(shard_count)].to_vec();
+        let mut disk = filled.close();
+        of_table.iter().for_each(|path| spoil_pages_of(&mut disk, path));
+        // Also with other owners.
+        let mut damaged = Simulated::open(disk, shard_count % 3 + 1, 2);
+        damaged.run(|engine| async move {
+            let kind = count(&engine).await.err().map(|error| error.kind());
+            assert_eq!(kind, Some(ErrorKind::Restore), "its pages are damaged");
+            let kind = try_put_once(&engine).await.err().map(|error| error.kind());
+            assert_eq!(kind, Some(ErrorKind::Restore), "whether it has run cannot be read");
+            assert!(!add_once(&engine).await.expect("the other table is whole"));
+            assert_eq!(sum(&engine).await, Some(number(1)));
+        });
+        // The sweeper of tokens meets it too.
+        damaged.wait(Duration::from_mins(15));
+        let mut again = Simulated::open(damaged.lose_power(), shard_count, 3);
+        again.run(|engine| async move {
+            engine.delete_table(SIMPLE).await.expect("what is damaged can be deleted");
+            assert_eq!(sum(&engine).await, Some(number(1)));
+        });
+        let mut last = Simulated::open(again.lose_power(), shard_count, 4);
+        last.run(|engine| async move {
+            create(&engine).await;
+            assert_eq!(count(&engine).await.unwrap(), 0);
+        });
+    }
+}
+
+/// Items of the transactions that are cut short; they lie on both shards.
+const ACCOUNTS: i64 = 6;
+
+fn account(name: i64) -> basalt_engine::model::Item {
+    item([("pk", text(&format!("key {name}")))])
+}
+
+/// Gives every account the same number.
+async fn set_all(engine: &Engine, round: i64) -> Result<(), Error> {
+    let put = |name| {
+        let mut item = account(name);
+        item.insert("round".to_owned(), number(round));
+        TransactAction::Put(PutItem::new(SIMPLE, item))
+    };
+    let request = TransactWrite { actions: (0..ACCOUNTS).map(put).collect(), token: None };
+    engine.transact_write(request).await.map(drop)
+}
+
+/// What can be known of an account.
+#[derive(Debug, Clone, PartialEq)]
+enum Seen {
+    Round(Option<Value>),
+    /// A transaction holds it.
+    Locked(Option<Value>),
+    /// Its partition is closed.
+    Closed,
+}
+
+async fn look(engine: &Engine) -> Vec<Seen> {
+    let mut all = Vec::new();
+    for name in 0..ACCOUNTS {
+        let read = engine.get_item(GetItem::new(SIMPLE, account(name))).await;
+        all.push(match read {
+            Ok(read) => {
+                let round =
+                    read.item.and_then(|item| item.as_item().to_item().unwrap().get("round").cloned());
+                let locked = TransactGet { reads: vec![GetItem::new(SIMPLE, account(name))] };
+                match engine.transact_get(locked).await {
+                    Ok(_) => Seen::Round(round),
+                    Err(Error::TransactionCanceled { .. }) => Seen::Locked(round),
+                    Err(error) => panic!("{error}"),
+                }
+            }
+            Err(error) => {
+                assert_eq!(error.kind(), ErrorKind::Restore);
+                Seen::Closed
+            }
+        });
+    }
+    all
+}
+
+/// What a start on `disk` makes of the accounts, and the disk after it.
+fn looked_at(disk: Disk, seed: u64) -> (Vec<Seen>, Disk) {
+    let mut process = Simulated::open(disk, 2, seed);
+    let seen = process.run(|engine| async move { look(&engine).await });
+    (seen, process.kill())
+}
+
+/// A machine on which a transaction over two shards was cut short at an event; `None`: it came to its end before.
+fn cut_short(filled: &Disk, events: u64) -> Option<Disk> {
+    let mut process = Simulated::open(filled.clone(), 2, 2);
+    process.crash_in(events);
+    let is_done = process
+        .run_or_crash(|engine| async move { set_all(&engine, 1).await.expect("nothing stands against it") });
+    (!is_done).then(|| process.lose_power())
+}
+
+#[test]
+fn a_transaction_is_not_torn_by_a_partition_that_one_start_cannot_read() {
+    let mut filled = Simulated::open(Disk::new(), 2, 1);
+    filled.run(|engine| async move {
+        fill(&engine).await;
+        set_all(&engine, 0).await.expect("nothing stands against it");
+        engine.checkpoint().await.expect("the device has room");
+    });
+    let filled = filled.close();
+    let (mut in_doubt, mut committed) = (0, 0);
+    for events in 1.. {
+        let Some(crashed) = cut_short(&filled, events) else { break };
+        let (whole, _) = looked_at(crashed.clone(), 3);
+        assert_eq!(whole, vec![whole[0].clone(); whole.len()], "all or none, after {events} events");
+        for path in partitions_of(crashed.list_files()) {
+            let mut damaged = crashed.clone();
+            spoil_pages_of(&mut damaged, &path);
+            let (beside, mut mended) = looked_at(damaged, 4);
+            assert!(beside.contains(&Seen::Closed), "{path} holds accounts");
+            for seen in beside.iter().filter(|seen| **seen != Seen::Closed) {
+                match seen {
+                    Seen::Locked(_) => in_doubt += 1,
+                    seen => {
+                        assert_eq!(*seen, whole[0], "what can be known is settled, after {events} events");
+                        committed += u32::from(*seen == Seen::Round(Some(number(1))));
+                    }
+                }
+            }
+            spoil_pages_of(&mut mended, &path);
+            assert_eq!(looked_at(mended, 5).0, whole, "the whole of it is settled, after {events} events");
+        }
+    }
+    assert!(in_doubt > 0 && committed > 0, "{in_doubt} accounts in doubt, {committed} committed");
 }

@@ -92,12 +92,7 @@ impl Simulated {
 
     /// Flips bits of every page of a partition's file, and of none of its superblocks, under the running process.
     pub(crate) fn spoil_pages(&mut self, path: &str) {
-        let path = Path::new(path);
-        let mut disk = self.simulation.disk_mut();
-        let file_bytes = disk.read_file(path).expect("the file is there").len() as u64;
-        for offset in (PAGES_OFFSET..file_bytes).step_by(512) {
-            disk.flip_bits(path, offset, 0x5a).expect("the byte is in the file");
-        }
+        spoil_pages_of(&mut self.simulation.disk_mut(), path);
     }
 
     /// The simulated time.
@@ -146,5 +141,14 @@ impl Simulated {
     /// The machine stops; what was not synced may be lost.
     pub(crate) fn lose_power(self) -> Disk {
         self.simulation.lose_power(CrashPolicy::Any)
+    }
+}
+
+/// Flips bits of every page of a partition's file, and of none of its superblocks; a second time mends them.
+pub(crate) fn spoil_pages_of(disk: &mut Disk, path: &str) {
+    let path = Path::new(path);
+    let file_bytes = disk.read_file(path).expect("the file is there").len() as u64;
+    for offset in (PAGES_OFFSET..file_bytes).step_by(512) {
+        disk.flip_bits(path, offset, 0x5a).expect("the byte is in the file");
     }
 }

@@ -14,7 +14,7 @@ mod settle;
 mod sweep;
 mod tokens;
 
-use std::{cell::RefCell, rc::Rc};
+use std::{cell::RefCell, collections::BTreeSet, rc::Rc};
 
 use basalt_format::transaction::TransactionId;
 use basalt_storage::PartitionId;
@@ -31,7 +31,9 @@ pub(super) struct Transactions {
     tokens: RefCell<Tokens>,
     pauses: Rc<Pauses>,
     /// Partitions of this shard with rows of tokens.
-    token_partitions: RefCell<std::collections::BTreeSet<PartitionId>>,
+    token_partitions: RefCell<BTreeSet<PartitionId>>,
+    /// Partitions of this shard with items whose transaction may have been decided, in a partition that cannot be read.
+    in_doubt: RefCell<BTreeSet<PartitionId>>,
 }
 
 impl Transactions {
@@ -41,6 +43,7 @@ impl Transactions {
             tokens: RefCell::new(Tokens::within(memory_budget_bytes, shard_count)),
             pauses: Rc::default(),
             token_partitions: RefCell::default(),
+            in_doubt: RefCell::default(),
         }
     }
 }
@@ -78,6 +81,11 @@ impl LocalEngine {
             Ok(())
         });
         resuming.await.map(drop)
+    }
+
+    /// Whether items of a partition wait for a decision that cannot be read.
+    pub(crate) fn is_in_doubt(&self, partition: PartitionId) -> bool {
+        self.transactions().in_doubt.borrow().contains(&partition)
     }
 
     fn transactions(&self) -> &Transactions {

@@ -4,7 +4,8 @@ use std::{rc::Rc, sync::Arc, time::Duration};
 
 use basalt_format::transaction::{PreparedKey, PreparedOutcome, PreparedRow, TransactionId};
 use basalt_model::ItemRef;
-use basalt_storage::{Partition, PartitionId, Stop, View, WriteBatch};
+use basalt_runtime::sometimes;
+use basalt_storage::{Partition, PartitionId, Stop, StorageError, View, WriteBatch};
 
 use super::{
     group::{ActionGroup, ActionReport, GroupWork, Refusal},
@@ -26,6 +27,15 @@ const COMMIT_RETRY: Duration = Duration::from_millis(100);
 
 /// Keys of the items of one partition.
 type ItemKeys = Vec<Rc<[u8]>>;
+
+/// What a transaction has prepared on one shard, in partitions that serve.
+struct PreparedHere {
+    partitions: Vec<Partition>,
+    /// Keys of its items, by the place of their partition.
+    keys: Vec<ItemKeys>,
+    /// Why one more partition of it does not serve, if one does not.
+    closed: Option<StorageError>,
+}
 
 /// What came of a shard's part.
 pub(super) type Evaluation = Result<Vec<ActionReport>, Refusal>;
@@ -121,24 +131,33 @@ impl LocalEngine {
 
     /// Makes what was prepared true, and ends when it is durable. A full device is waited for: the transaction has been
     /// decided, and its items stay locked.
+    ///
+    /// # Errors
+    /// When a partition is closed by damaged bytes. Its part waits for a later start; the others are committed.
     pub(super) async fn commit(&self, transaction: TransactionId) -> Result<(), Error> {
-        loop {
+        let outcome = loop {
             match self.try_commit(transaction).await {
                 Err(Error::DiskFull) => self.handle().sleep(COMMIT_RETRY).await,
-                outcome => {
-                    if let Err(error) = &outcome {
-                        tracing::error!(?transaction, %error, "a decided transaction waits for the next start");
-                    }
-                    return outcome;
+                // That has closed a partition, which is left out from here on.
+                Err(Error::Storage(StorageError::Corrupt { .. })) => {
+                    sometimes!("a decided transaction finds damage");
                 }
+                Ok(None) => break Ok(()),
+                Ok(Some(closed)) => break Err(closed.into()),
+                Err(error) => break Err(error),
             }
+        };
+        if let Err(error) = &outcome {
+            tracing::error!(?transaction, %error, "a decided transaction waits for the next start");
         }
+        outcome
     }
 
-    async fn try_commit(&self, transaction: TransactionId) -> Result<(), Error> {
-        let (partitions, keys) = self.prepared(transaction);
+    /// Commits what is prepared in partitions that serve; why one of the others does not, if there is one.
+    async fn try_commit(&self, transaction: TransactionId) -> Result<Option<StorageError>, Error> {
+        let PreparedHere { partitions, keys, closed } = self.prepared(transaction);
         if partitions.is_empty() {
-            return Ok(());
+            return Ok(closed);
         }
         let written = self.store().write_together(&partitions, |views, batches| {
             // The transaction is decided: a full device does not hold it up.
@@ -150,6 +169,7 @@ impl LocalEngine {
                     self.commit_items(transaction, partition, keys, &views[place], &mut batches[place])?;
                 match work {
                     Ok(work) => works.push(work),
+                    Err(Error::DamagedItem(reason)) => return Err(partition.damaged_row(reason)),
                     Err(error) => {
                         batches.iter_mut().for_each(WriteBatch::clear);
                         return Ok(Err(error));
@@ -164,7 +184,7 @@ impl LocalEngine {
         self.transactions().locks.borrow_mut().release(transaction);
         // The transaction is committed, and its changes are under way, also when an index cannot receive for now.
         let _told_to_later_writes = Delivered::wait_for_all(delivered).await;
-        Ok(())
+        Ok(closed)
     }
 
     /// Puts what becomes of a partition's prepared items into its batch, and takes the prepared rows away.
@@ -212,7 +232,7 @@ impl LocalEngine {
 
     /// Takes back what was prepared. The items are free at once: what is logged behind is lost no later.
     pub(super) async fn abort(&self, transaction: TransactionId) -> Result<(), Error> {
-        let (partitions, keys) = self.prepared(transaction);
+        let PreparedHere { partitions, keys, closed: _its_rows_stay } = self.prepared(transaction);
         let outcome = if partitions.is_empty() {
             Ok(())
         } else {
@@ -224,22 +244,37 @@ impl LocalEngine {
                 }
                 Ok(())
             });
-            // Rows that stay because nothing could be logged are taken back by the next start: there is no decision.
+            // Rows that stay because nothing could be logged, or because their partition is closed, are taken back by a
+            // later start: there is no decision.
             written.await.map(drop)
         };
         self.transactions().locks.borrow_mut().release(transaction);
         Ok(outcome?)
     }
 
-    /// This shard's partitions of a transaction, and the keys of the items that it has prepared in each.
-    fn prepared(&self, transaction: TransactionId) -> (Vec<Partition>, Vec<ItemKeys>) {
+    /// What a transaction has prepared here.
+    fn prepared(&self, transaction: TransactionId) -> PreparedHere {
         let locks = self.transactions().locks.borrow();
         let items = locks.prepared(transaction).map(|prepared| &prepared.items);
-        let open = items.into_iter().flatten().filter_map(|(id, keys)| {
+        let mut here = PreparedHere { partitions: Vec::new(), keys: Vec::new(), closed: None };
+        for (id, keys) in items.into_iter().flatten() {
             // A dropped table took its items along.
-            Some((self.store().partition(*id)?, keys.clone()))
-        });
-        open.unzip()
+            let Some(partition) = self.store().partition(*id) else { continue };
+            match partition.check_serving() {
+                Ok(()) => {
+                    here.partitions.push(partition);
+                    here.keys.push(keys.clone());
+                }
+                Err(reason) => here.closed = Some(reason),
+            }
+        }
+        here
+    }
+
+    /// Leaves what a transaction has prepared here locked: whether it was decided cannot be read.
+    pub(super) fn leave_in_doubt(&self, transaction: TransactionId) {
+        let here = self.prepared(transaction).partitions;
+        self.transactions().in_doubt.borrow_mut().extend(here.iter().map(Partition::id));
     }
 
     /// The table that a partition belongs to, as it is now; `None` if it is being dropped.

@@ -18,17 +18,29 @@ use basalt_runtime::{ShardIndex, planted, sometimes};
 use basalt_storage::{Direction, KeyRange, Partition, PartitionId};
 
 use crate::{
-    error::Error,
+    error::{Error, ErrorKind},
     shard::LocalEngine,
     transaction::{TOKEN_LIFETIME_US, TokenHash, TokenPlace},
 };
 
-/// What one shard's partitions hold of transactions.
+/// What partitions hold of transactions.
 #[derive(Default)]
 struct Found {
-    prepared: BTreeSet<TransactionId>,
+    /// The ledgers of the transactions that have prepared something.
+    prepared: BTreeMap<TransactionId, PartitionId>,
     decided: BTreeSet<TransactionId>,
     tokens: Vec<FoundToken>,
+    /// Partitions whose rows cannot all be read; they are closed.
+    damaged: BTreeSet<PartitionId>,
+}
+
+/// What a start makes of a transaction.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Verdict {
+    Commit,
+    Abort,
+    /// Its ledger is damaged: the decision may be there or not.
+    InDoubt,
 }
 
 #[derive(Clone, Copy)]
@@ -41,34 +53,39 @@ struct FoundToken {
 /// A row of a transaction, as far as a start needs it.
 enum FoundRow {
     Token(FoundToken),
-    Prepared(TransactionId),
+    Prepared { transaction: TransactionId, ledger: PartitionId },
     Decision(TransactionId),
 }
 
 impl LocalEngine {
     /// Ends the transactions that a crash cut short, and gives every shard its tokens.
+    ///
+    /// Damaged partitions stand in nobody's way: they are closed, and what they have to do with others waits for a start
+    /// that can read them. Their part of a decided transaction keeps its decision; what only they can have decided
+    /// stays locked.
     pub(in crate::shard) async fn settle_transactions(&self) -> Result<(), Error> {
         if planted!(ForgetPrepared) {
             return Ok(());
         }
-        let (mut prepared, mut decided, mut tokens) = (BTreeSet::new(), BTreeSet::new(), Vec::new());
-        for found in self.on_every_shard(|shard| async move { shard.find_transactions().await }).await? {
-            prepared.extend(found.prepared);
-            decided.extend(found.decided);
-            tokens.extend(found.tokens);
+        let mut found = Found::default();
+        for here in self.on_every_shard(|shard| async move { shard.find_transactions().await }).await? {
+            found.add(here);
         }
-        for transaction in prepared {
-            let is_decided = decided.contains(&transaction);
-            self.on_every_shard(move |shard| async move { shard.settle_one(transaction, is_decided).await })
-                .await?;
+        let mut is_all_settled = found.damaged.is_empty();
+        for (&transaction, ledger) in &found.prepared {
+            let verdict = found.verdict(transaction, *ledger);
+            let settling =
+                self.on_every_shard(move |shard| async move { shard.settle_one(transaction, verdict).await });
+            is_all_settled &= unless_damaged(settling.await)?.is_some();
         }
-        if !decided.is_empty() {
-            self.on_every_shard(|shard| async move { shard.forget_decisions().await }).await?;
+        if is_all_settled && !found.decided.is_empty() {
+            let forgetting = self.on_every_shard(|shard| async move { shard.forget_decisions().await });
+            unless_damaged(forgetting.await)?;
         }
         if planted!(ForgetTokens) {
             return Ok(());
         }
-        self.hand_out_tokens(tokens).await
+        self.hand_out_tokens(found.tokens).await
     }
 
     /// Walks the rows of transactions in all partitions of this shard; takes the locks of what was prepared.
@@ -76,42 +93,55 @@ impl LocalEngine {
         let mut found = Found::default();
         for partition in self.open_partitions_here() {
             let mut locked = Vec::new();
-            walk(&partition, |key, row| {
+            let walked = walk(&partition, |key, row| {
                 match found_row(partition.id(), key, row)? {
                     FoundRow::Token(token) => found.tokens.push(token),
                     FoundRow::Decision(transaction) => drop(found.decided.insert(transaction)),
-                    FoundRow::Prepared(transaction) => {
-                        found.prepared.insert(transaction);
+                    FoundRow::Prepared { transaction, ledger } => {
+                        found.prepared.insert(transaction, ledger);
                         locked.push(key.to_vec());
                     }
                 }
                 Ok(ControlFlow::Continue(()))
-            })
-            .await?;
-            locked.iter().for_each(|key| self.lock_prepared(partition.id(), key));
+            });
+            if unless_damaged(walked.await)?.is_some() {
+                locked.iter().for_each(|key| self.lock_prepared(partition.id(), key));
+            } else {
+                sometimes!("start finds rows of transactions damaged");
+                found.damaged.insert(partition.id());
+            }
         }
         for partition in self.departed_partitions_here() {
-            walk(&partition, |key, row| {
+            let walked = walk(&partition, |key, row| {
                 // Nothing else that was left of a deleted table means anything.
                 if let FoundRow::Token(token) = found_row(partition.id(), key, row)? {
                     found.tokens.push(token);
                 }
                 Ok(ControlFlow::Continue(()))
-            })
-            .await?;
+            });
+            // If it is damaged its tokens are lost, and nothing else of it is asked for.
+            unless_damaged(walked.await)?;
         }
         let partitions = found.tokens.iter().map(|token| token.place.partition);
         self.transactions().token_partitions.borrow_mut().extend(partitions);
         Ok(found)
     }
 
-    async fn settle_one(&self, transaction: TransactionId, is_decided: bool) -> Result<(), Error> {
-        if is_decided {
-            sometimes!("start commits a decided transaction");
-            self.commit(transaction).await
-        } else {
-            sometimes!("start takes back a prepared transaction");
-            self.abort(transaction).await
+    async fn settle_one(&self, transaction: TransactionId, verdict: Verdict) -> Result<(), Error> {
+        match verdict {
+            Verdict::Commit => {
+                sometimes!("start commits a decided transaction");
+                self.commit(transaction).await
+            }
+            Verdict::Abort => {
+                sometimes!("start takes back a prepared transaction");
+                self.abort(transaction).await
+            }
+            Verdict::InDoubt => {
+                sometimes!("start leaves a transaction in doubt");
+                self.leave_in_doubt(transaction);
+                Ok(())
+            }
         }
     }
 
@@ -174,7 +204,42 @@ impl LocalEngine {
     }
 }
 
-/// Shows every row of transactions in a partition to `visit`, in the order of their keys, until it breaks.
+impl Found {
+    fn add(&mut self, other: Self) {
+        self.prepared.extend(other.prepared);
+        self.decided.extend(other.decided);
+        self.tokens.extend(other.tokens);
+        self.damaged.extend(other.damaged);
+    }
+
+    fn verdict(&self, transaction: TransactionId, ledger: PartitionId) -> Verdict {
+        if self.decided.contains(&transaction) {
+            return Verdict::Commit;
+        }
+        if !self.damaged.contains(&ledger) {
+            return Verdict::Abort;
+        }
+        let ledger = ledger.get();
+        tracing::error!(
+            ?transaction,
+            ledger,
+            "items of a transaction stay locked: whether it was committed, only its damaged ledger knows"
+        );
+        Verdict::InDoubt
+    }
+}
+
+/// `None`: damaged bytes stood against it. The partition that they are in is closed.
+pub(super) fn unless_damaged<T>(outcome: Result<T, Error>) -> Result<Option<T>, Error> {
+    match outcome {
+        Ok(value) => Ok(Some(value)),
+        Err(error) if error.kind() == ErrorKind::Restore => Ok(None),
+        Err(error) => Err(error),
+    }
+}
+
+/// Shows every row of transactions in a partition to `visit`, in the order of their keys, until it breaks. A row that
+/// cannot be read closes the partition.
 pub(super) async fn walk(
     partition: &Partition,
     mut visit: impl FnMut(&[u8], &[u8]) -> Result<ControlFlow<()>, DecodeError>,
@@ -191,12 +256,12 @@ pub(super) async fn walk(
             match visit(key, row.value) {
                 Ok(ControlFlow::Continue(())) => last_key = Some(key.to_vec()),
                 Ok(ControlFlow::Break(())) => break,
-                Err(reason) => return Ok(Err(reason)),
+                Err(reason) => return Err(partition.damaged_row(reason)),
             }
         }
-        Ok(Ok(()))
+        Ok(())
     });
-    Ok(visited.await??)
+    Ok(visited.await?)
 }
 
 fn found_row(partition: PartitionId, key: &[u8], row: &[u8]) -> Result<FoundRow, DecodeError> {
@@ -208,8 +273,8 @@ fn found_row(partition: PartitionId, key: &[u8], row: &[u8]) -> Result<FoundRow,
             Ok(FoundRow::Token(FoundToken { hash, digest, place }))
         }
         Some(&TAG_PREPARED) => {
-            PreparedRow::decode(row)?;
-            Ok(FoundRow::Prepared(PreparedKey::decode(key)?.transaction))
+            let ledger = PartitionId::new(PreparedRow::decode(row)?.ledger);
+            Ok(FoundRow::Prepared { transaction: PreparedKey::decode(key)?.transaction, ledger })
         }
         _ => Ok(FoundRow::Decision(DecisionKey::decode(key)?.0)),
     }

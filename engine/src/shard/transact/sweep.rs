@@ -5,7 +5,7 @@ use std::{ops::ControlFlow, time::Duration};
 use basalt_format::transaction::TokenKey;
 use basalt_storage::{Partition, PartitionId};
 
-use super::settle::walk;
+use super::settle::{unless_damaged, walk};
 use crate::{error::Error, shard::LocalEngine, transaction::TOKEN_LIFETIME_US};
 
 /// Time between two sweeps. A row that stays longer than it must costs space, nothing else.
@@ -45,10 +45,19 @@ impl LocalEngine {
                 self.transactions().token_partitions.borrow_mut().remove(&id);
                 continue;
             };
-            while sweep_some(&partition, ended_before).await? == ROWS_SWEPT_AT_ONCE {}
+            if unless_damaged(sweep_all(&partition, ended_before).await)?.is_none() {
+                // It is closed for as long as this process lives.
+                self.transactions().token_partitions.borrow_mut().remove(&id);
+            }
         }
         Ok(())
     }
+}
+
+/// Removes a partition's tokens that ended before a time.
+async fn sweep_all(partition: &Partition, ended_before: u64) -> Result<(), Error> {
+    while sweep_some(partition, ended_before).await? == ROWS_SWEPT_AT_ONCE {}
+    Ok(())
 }
 
 /// Removes the oldest of a partition's tokens that ended before a time; returns how many.

@@ -23,7 +23,7 @@ mod run;
 mod tests;
 
 pub(crate) use compact::{Compact, Compaction};
-pub(crate) use open::{Expectation, TreeIdentity};
+pub(crate) use open::{Expectation, OpenedTree, TreeIdentity};
 pub(crate) use pin::TreePin;
 pub(crate) use progress::Progress;
 pub(crate) use run::CheckpointPosition;

@@ -8,7 +8,7 @@ use basalt_format::{
 };
 use basalt_runtime::{AlignedBuffer, File, Handle};
 
-use super::{Progress, progress::SlotState, run::live_after};
+use super::{Progress, allocation_map::ReadMap, progress::SlotState, run::live_after};
 use crate::{
     btree::{Counts, Tree, TreeStart},
     cache::BufferPool,
@@ -38,6 +38,14 @@ pub(crate) struct Expectation {
     pub(crate) file_uuid: Option<[u8; 16]>,
     /// The highest generation that the log says was completed.
     pub(crate) generation: Generation,
+}
+
+/// A tree as its file gives it.
+pub(crate) struct OpenedTree {
+    pub(crate) tree: Tree,
+    /// Why its allocation map cannot be read, if it cannot: then nothing may be written to the file, since nobody
+    /// knows which of its blocks are free.
+    pub(crate) damage: Option<StorageError>,
 }
 
 impl Tree {
@@ -74,7 +82,7 @@ impl Tree {
         path: &Path,
         identity: TreeIdentity,
         expectation: Expectation,
-    ) -> Result<Option<Self>, StorageError> {
+    ) -> Result<Option<OpenedTree>, StorageError> {
         let Some(file) = PartitionFile::find(handle, path).await? else { return Ok(None) };
         let found = [
             read_superblock(&file, path, SUPERBLOCK_A_BLOCK).await?,
@@ -84,7 +92,13 @@ impl Tree {
         let file_identity =
             FileIdentity { partition: identity.partition, file_uuid: newest.file_uuid, salt: newest.salt };
         let file = PartitionFile::placed(handle, files, path, file_identity, file);
-        let map = super::allocation_map::read(&file, &newest).await?;
+        let (map, damage) = match super::allocation_map::read(&file, &newest).await {
+            Ok(map) => (map, None),
+            Err(error @ StorageError::Corrupt { .. }) => {
+                (ReadMap { allocator: Allocator::new(), extents: Vec::new() }, Some(error))
+            }
+            Err(error) => return Err(error),
+        };
         let mut progress = Progress {
             slots: [0, 1].map(|slot| found[slot].state(&newest)),
             map: map.extents,
@@ -106,7 +120,7 @@ impl Tree {
         }
         let live = live_after(progress.named);
         let start = TreeStart { root, live, counts, allocator: map.allocator, progress };
-        Ok(Some(Self::start(handle, pool, identity, file, start)))
+        Ok(Some(OpenedTree { tree: Self::start(handle, pool, identity, file, start), damage }))
     }
 }
 

@@ -23,11 +23,11 @@ pub(crate) use state::PartitionState;
 
 use std::rc::Rc;
 
-use basalt_format::{key_encoding::LOCAL_INDEX_TAGS, superblock::RowCount};
+use basalt_format::{DecodeError, key_encoding::LOCAL_INDEX_TAGS, superblock::RowCount};
 
 use crate::{
     btree::{Pins, Stop},
-    error::StorageError,
+    error::{Place, StorageError},
     ids::{EntryIndex, HybridTime, PartitionId},
     overlay::OverlayEntry,
     store::{Admission, Shard, TERM, apply_through},
@@ -86,6 +86,21 @@ impl Partition {
     /// The partition's id.
     pub fn id(&self) -> PartitionId {
         self.state.spec().id
+    }
+
+    /// Why it answers errors, if it does.
+    ///
+    /// # Errors
+    /// [`StorageError::Corrupt`] when damaged bytes have closed it, [`StorageError::UnknownPartition`] when it was
+    /// dropped.
+    pub fn check_serving(&self) -> Result<(), StorageError> {
+        self.state.check_serving()
+    }
+
+    /// What an evaluation fails with that finds a row of this partition, whole by its checksum, to break the format:
+    /// it closes the partition.
+    pub fn damaged_row(&self, reason: DecodeError) -> Stop {
+        StorageError::Corrupt { partition: self.id(), place: Place::Row, reason: reason.into() }.into()
     }
 
     /// What the catalog says of it.

@@ -35,7 +35,7 @@ pub(crate) async fn read<T>(
         shard.advance_committed();
         match evaluate(partitions, |partition| partition.state.committed(), &mut read) {
             Evaluated::Whole { value, .. } => return Ok(value),
-            Evaluated::Stopped { stop, place } => resume(partitions, stop, place, &mut pins).await?,
+            Evaluated::Stopped { stop, place } => resume(shard, partitions, stop, place, &mut pins).await?,
         }
     }
 }
@@ -66,7 +66,7 @@ pub(crate) async fn write<T>(
                 shard.check_admitted(admission, &batches)?;
                 return Ok((value, log(shard, partitions, batches, &read_through)?));
             }
-            Evaluated::Stopped { stop, place } => resume(partitions, stop, place, &mut pins).await?,
+            Evaluated::Stopped { stop, place } => resume(shard, partitions, stop, place, &mut pins).await?,
         }
     }
 }
@@ -118,6 +118,7 @@ fn log(
 }
 
 async fn resume(
+    shard: &Rc<Shard>,
     partitions: &[Partition],
     stop: Stop,
     place: Option<usize>,
@@ -126,8 +127,17 @@ async fn resume(
     match (stop, place) {
         (stop @ Stop::Missing(_), Some(place)) => partitions[place].resume(stop, pins).await,
         (Stop::Missing(_), None) => panic!("a closure makes up no missing page"),
-        (Stop::Failed(error), _) => Err(error),
+        (Stop::Failed(error), _) => Err(match damaged_by(partitions, &error) {
+            Some(damaged) => shard.fence_if_corrupt(&damaged.state, error),
+            None => error,
+        }),
     }
+}
+
+/// The partition whose bytes an error says are damaged.
+fn damaged_by<'a>(partitions: &'a [Partition], error: &StorageError) -> Option<&'a Partition> {
+    let StorageError::Corrupt { partition, .. } = error else { return None };
+    partitions.iter().find(|candidate| candidate.id() == *partition)
 }
 
 fn assert_different(partitions: &[Partition]) {

@@ -19,7 +19,7 @@ use super::{Shard, ShardStore, apply, checkpointer, reserve_keeper};
 use crate::{
     btree::Tree,
     cache::BufferPool,
-    checkpoint::{Expectation, TreeIdentity},
+    checkpoint::{Expectation, OpenedTree, TreeIdentity},
     error::{Refusal, StorageError},
     extent::OpenFiles,
     ids::{CATALOG_PARTITION, EntryIndex, Generation, LogPosition, Lsn, PartitionId, StreamId},
@@ -90,19 +90,23 @@ impl ShardStore {
         Self { shard: Rc::new(shard) }
     }
 
-    /// Opens the files of `specs` and judges whether the log reaches back to each of them. Changes nothing.
+    /// Opens the files of `specs` and judges whether the log reaches back to each of them. Changes nothing. A partition
+    /// whose allocation map is damaged is closed from the start on.
     pub async fn open_partitions(&self, specs: Vec<PartitionSpec>) -> Result<(), StorageError> {
         for mut spec in specs {
             if spec.id == CATALOG_PARTITION {
                 spec.materialised = self.shard.facts.catalog_file_uuid();
             }
-            let tree = self.shard.open_tree(&spec).await?;
+            let OpenedTree { tree, damage } = self.shard.open_tree(&spec).await?;
             let [first, second] = tree.superblock_applied();
             let applied = first.max(second);
             judge_entries(&self.shard.facts, spec.id, applied, &tree)?;
             let clock = tree.hybrid_time_max();
             let state = self.shard.adopt(PartitionState::new(spec, tree, applied, clock));
             self.shard.note_log_found(&state);
+            if let Some(damage) = damage {
+                state.fence_if_corrupt(damage);
+            }
         }
         Ok(())
     }
@@ -176,7 +180,7 @@ impl Shard {
         }
     }
 
-    async fn open_tree(&self, spec: &PartitionSpec) -> Result<Tree, StorageError> {
+    async fn open_tree(&self, spec: &PartitionSpec) -> Result<OpenedTree, StorageError> {
         let path = self.partition_path(spec.id);
         let expectation = Expectation {
             file_uuid: spec.materialised,
@@ -187,8 +191,10 @@ impl Shard {
         };
         let identity = self.tree_identity(spec);
         match Tree::open(&self.handle, &self.pool, &self.files, &path, identity, expectation).await? {
-            Some(tree) => Ok(tree),
-            None if spec.materialised.is_none() => Ok(self.empty_tree(spec)),
+            Some(opened) => Ok(opened),
+            None if spec.materialised.is_none() => {
+                Ok(OpenedTree { tree: self.empty_tree(spec), damage: None })
+            }
             None => Err(Refusal::MissingFile { path, detail: format!("the file of {}", spec.id) }.into()),
         }
     }

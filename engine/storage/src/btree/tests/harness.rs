@@ -17,7 +17,7 @@ use basalt_runtime::{
 use crate::{
     btree::{Change, CheckReport, Stop, Tree},
     cache::{BufferPool, Pins},
-    checkpoint::{CheckpointPosition, Expectation, TreeIdentity},
+    checkpoint::{CheckpointPosition, Expectation, OpenedTree, TreeIdentity},
     error::StorageError,
     extent::OpenFiles,
     ids::{EntryIndex, Generation, HybridTime, LogPosition, Lsn, PartitionId, StreamId},
@@ -154,12 +154,14 @@ impl Harness {
     ) -> Result<Self, StorageError> {
         let pool = BufferPool::with_budget(handle, pool_bytes);
         let expectation = Expectation { file_uuid: None, generation: Generation::new(named) };
-        let tree =
+        let opened =
             Tree::open(handle, &pool, &files(handle), Path::new(PATH), identity(page_bytes), expectation)
                 .await?;
-        let tree = tree.unwrap_or_else(|| {
-            Tree::empty(handle, &pool, &files(handle), Path::new(PATH), identity(page_bytes))
-        });
+        let tree = match opened {
+            Some(OpenedTree { damage: Some(damage), .. }) => return Err(damage),
+            Some(OpenedTree { tree, damage: None }) => tree,
+            None => Tree::empty(handle, &pool, &files(handle), Path::new(PATH), identity(page_bytes)),
+        };
         let applied = tree.superblock_applied().into_iter().max().map_or(0, EntryIndex::get);
         Ok(Self { handle: handle.clone(), pool, tree, model: Model::new(), page_bytes, applied })
     }
