@@ -40,6 +40,14 @@ const MARKS_OUT_OF_REACH: &[(&str, &str)] = &[
     ("extent freed while it is read", "needs reads of pages that the pool does not hold"),
     ("partition file closed for another", "needs more partitions; storage's own tests have sixty"),
     ("a split catches up with its writers", "needs more keys written beside a copy than these clients have"),
+    (
+        "a decided transaction finds damage",
+        "needs damage beside a crash; the engine's own test tries every page",
+    ),
+    (
+        "start leaves a transaction in doubt",
+        "needs damage beside a crash; the engine's own test tries every page",
+    ),
     ("page changed while it was written", "needs a page written for its room alone"),
     ("wal damage before a durable frame refused", "a refusal: no run of these rungs may reach it"),
     ("wal segment that is no longer needed was written over", "rare: not seen in these portions"),

@@ -16,7 +16,8 @@ const DIRECTORY: &str = "/data";
 /// Days pass while records grow old.
 const TIME_MAX: Duration = Duration::from_hours(72);
 /// Where a partition's file ends its superblocks and begins its pages.
-const PAGES_OFFSET: u64 = 8 * 4096;
+const PAGES_OFFSET: u64 = 8 * BLOCK_BYTES;
+const BLOCK_BYTES: u64 = 4096;
 const LEADER: ShardIndex = ShardIndex(0);
 
 /// A running engine and its simulated machine.
@@ -144,11 +145,21 @@ impl Simulated {
     }
 }
 
-/// Flips bits of every page of a partition's file, and of none of its superblocks; a second time mends them.
+/// Flips bits of every page of a partition's file, and of none of its superblocks.
 pub(crate) fn spoil_pages_of(disk: &mut Disk, path: &str) {
-    let path = Path::new(path);
-    let file_bytes = disk.read_file(path).expect("the file is there").len() as u64;
-    for offset in (PAGES_OFFSET..file_bytes).step_by(512) {
-        disk.flip_bits(path, offset, 0x5a).expect("the byte is in the file");
+    (0..page_blocks(disk, path)).for_each(|block| spoil_block(disk, path, block));
+}
+
+/// How many blocks of a partition's file are not its superblocks'.
+pub(crate) fn page_blocks(disk: &Disk, path: &str) -> u64 {
+    let file_bytes = disk.read_file(Path::new(path)).expect("the file is there").len() as u64;
+    file_bytes.saturating_sub(PAGES_OFFSET) / BLOCK_BYTES
+}
+
+/// Flips bits of one of these blocks; a second time mends it.
+pub(crate) fn spoil_block(disk: &mut Disk, path: &str, block: u64) {
+    let start = PAGES_OFFSET + block * BLOCK_BYTES;
+    for offset in (start..start + BLOCK_BYTES).step_by(512) {
+        disk.flip_bits(Path::new(path), offset, 0x5a).expect("the byte is in the file");
     }
 }
