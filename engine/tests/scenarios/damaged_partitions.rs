@@ -219,25 +219,24 @@ enum Seen {
 async fn look(engine: &Engine) -> Vec<Seen> {
     let mut all = Vec::new();
     for name in 0..ACCOUNTS {
-        let read = engine.get_item(GetItem::new(SIMPLE, account(name))).await;
-        all.push(match read {
-            Ok(read) => {
-                let round =
-                    read.item.and_then(|item| item.as_item().to_item().unwrap().get("round").cloned());
-                let locked = TransactGet { reads: vec![GetItem::new(SIMPLE, account(name))] };
-                match engine.transact_get(locked).await {
-                    Ok(_) => Seen::Round(round),
-                    Err(Error::TransactionCanceled { .. }) => Seen::Locked(round),
-                    Err(error) => panic!("{error}"),
-                }
-            }
-            Err(error) => {
-                assert_eq!(error.kind(), ErrorKind::Restore);
-                Seen::Closed
-            }
+        all.push(match look_at(engine, name).await {
+            Ok(seen) => seen,
+            Err(error) if error.kind() == ErrorKind::Restore => Seen::Closed,
+            Err(error) => panic!("{error}"),
         });
     }
     all
+}
+
+async fn look_at(engine: &Engine, name: i64) -> Result<Seen, Error> {
+    let read = GetItem::new(SIMPLE, account(name));
+    let item = engine.get_item(read.clone()).await?.item;
+    let round = item.and_then(|item| item.as_item().to_item().unwrap().get("round").cloned());
+    match engine.transact_get(TransactGet { reads: vec![read] }).await {
+        Ok(_) => Ok(Seen::Round(round)),
+        Err(Error::TransactionCanceled { .. }) => Ok(Seen::Locked(round)),
+        Err(error) => Err(error),
+    }
 }
 
 /// What a start on `disk` makes of the accounts, and the disk after it.
