@@ -26,6 +26,8 @@ pub(super) enum Outcome {
     Done,
     /// Something stood against it; the parent serves.
     NotNow,
+    /// The parent has rows of a transaction that waits for the next start, and serves until then.
+    Unsettled,
 }
 
 /// Takes notes off a partition again.
@@ -53,7 +55,7 @@ impl LocalEngine {
                 tracing::info!(table_name, partition = id, lower, upper, ?duration, "a partition was split");
             }
             Err(Error::Closed) => {}
-            Ok(Outcome::NotNow) | Err(_) => {
+            Ok(Outcome::NotNow | Outcome::Unsettled) | Err(_) => {
                 sometimes!("a split is given up");
                 tracing::info!(table_name, partition = id, ?outcome, "a split is given up for now");
                 self.abandon_split(split).await?;
@@ -108,17 +110,11 @@ impl LocalEngine {
         let id = parent.id();
         self.gates().set(id, Some(Gate::Held));
         let copied = timeout(self.handle(), HELD_TIME_MAX, self.copy_the_rest(split, parent)).await;
-        let last = match copied {
-            Some(Ok(Some(last))) => last,
-            Some(Ok(None)) | None => {
-                self.gates().set(id, None);
-                return Ok(Outcome::NotNow);
-            }
-            Some(Err(error)) => {
-                self.gates().set(id, None);
-                return Err(error);
-            }
-        };
+        if !matches!(copied, Some(Ok(Some(_)))) {
+            self.gates().set(id, None);
+        }
+        let Some(copied) = copied else { return Ok(Outcome::NotNow) };
+        let Some(last) = copied? else { return Ok(Outcome::Unsettled) };
         // From here on a child may answer as soon as anybody knows of it.
         self.gates().set(id, Some(Gate::Shut));
         let switched = self.finish_split(split.clone(), last).await;
@@ -140,8 +136,8 @@ impl LocalEngine {
         Ok(Outcome::Done)
     }
 
-    /// Copies what is left, with writes held; the parent's last entry, or `None` if the parent owes others something
-    /// that it cannot be rid of now.
+    /// Copies what is left, with writes held; the parent's last entry, or `None` if it has rows of a transaction
+    /// that waits for the next start.
     async fn copy_the_rest(&self, split: &Split, parent: &Partition) -> Result<Option<EntryIndex>, Error> {
         if self.has_unsettled(parent).await? {
             return Ok(None);

@@ -20,18 +20,18 @@ struct Oversized {
     bytes: u64,
 }
 
-/// Partitions that cannot be cut, and how large they were when that was found.
-type Uncuttable = BTreeMap<PartitionId, u64>;
+/// Partitions that could not be split, and how large they were when that was found.
+type Unsplittable = BTreeMap<PartitionId, u64>;
 
 impl LocalEngine {
     /// Splits partitions of this shard that become too large, for as long as the shard lives. Costs nothing while
     /// nothing is written.
     pub(crate) async fn split_partitions_forever(self) {
-        let mut uncuttable = Uncuttable::new();
+        let mut unsplittable = Unsplittable::new();
         loop {
-            match self.split_oversized(&mut uncuttable).await {
-                Ok(Outcome::Done) => self.store().until_written().await,
-                Ok(Outcome::NotNow) => {}
+            match self.split_oversized(&mut unsplittable).await {
+                Ok(true) => self.store().until_written().await,
+                Ok(false) => {}
                 Err(Error::Closed) => return,
                 Err(error) => tracing::warn!(%error, "a partition could not be split, tried again"),
             }
@@ -39,18 +39,16 @@ impl LocalEngine {
         }
     }
 
-    /// Splits what is too large now; whether all of that is done.
-    async fn split_oversized(&self, uncuttable: &mut Uncuttable) -> Result<Outcome, Error> {
-        let mut all = Outcome::Done;
-        for oversized in self.find_oversized(&self.catalog(), uncuttable) {
-            if self.split_one(oversized, uncuttable).await? == Outcome::NotNow {
-                all = Outcome::NotNow;
-            }
+    /// Splits what is too large now; whether nothing of it is to be tried again soon.
+    async fn split_oversized(&self, unsplittable: &mut Unsplittable) -> Result<bool, Error> {
+        let mut is_done = true;
+        for oversized in self.find_oversized(&self.catalog(), unsplittable) {
+            is_done &= self.split_one(oversized, unsplittable).await?;
         }
-        Ok(all)
+        Ok(is_done)
     }
 
-    fn find_oversized(&self, catalog: &Catalog, uncuttable: &Uncuttable) -> Vec<Oversized> {
+    fn find_oversized(&self, catalog: &Catalog, unsplittable: &Unsplittable) -> Vec<Oversized> {
         let limit = self.shards().options.partition_bytes_max;
         let mut found = Vec::new();
         for table in catalog.tables() {
@@ -59,9 +57,9 @@ impl LocalEngine {
             {
                 let Some(partition) = self.store().partition(place.id) else { continue };
                 let bytes = bytes_to_split(&partition.stats());
-                // What could not be cut is looked at again when it has grown by as much as it may have.
+                // What could not be split is looked at again when it has grown by as much as it may have.
                 let left_alone =
-                    uncuttable.get(&place.id).is_some_and(|then| bytes < then.saturating_add(limit));
+                    unsplittable.get(&place.id).is_some_and(|then| bytes < then.saturating_add(limit));
                 if bytes > limit && !left_alone {
                     found.push(Oversized { table_name: table.name.clone(), number, place: *place, bytes });
                 }
@@ -70,25 +68,32 @@ impl LocalEngine {
         found
     }
 
-    async fn split_one(&self, oversized: Oversized, uncuttable: &mut Uncuttable) -> Result<Outcome, Error> {
+    /// Splits a partition; whether that is not to be tried again soon.
+    async fn split_one(&self, oversized: Oversized, unsplittable: &mut Unsplittable) -> Result<bool, Error> {
         let Oversized { table_name, number, place, bytes } = oversized;
-        let Ok(table) = self.table(&table_name) else { return Ok(Outcome::Done) };
-        let Some(parent) = self.store().partition(place.id) else { return Ok(Outcome::Done) };
-        // What is prepared in a parent would be lost on the way to its children.
-        if !table.may_be_split(number) || self.is_in_doubt(place.id) {
-            return Ok(Outcome::NotNow);
+        let Ok(table) = self.table(&table_name) else { return Ok(true) };
+        let Some(parent) = self.store().partition(place.id) else { return Ok(true) };
+        if !table.may_be_split(number) {
+            return Ok(false);
         }
         let tag = if number == table.number { TAG_ITEM } else { TAG_GLOBAL_INDEX };
         let Some(upper_first) = self.find_cut(&parent, tag, parent.stats().item_bytes).await? else {
             let partition = place.id.get();
             tracing::warn!(%table_name, partition, bytes, "all items of a large partition have one partition key: it cannot be split");
-            uncuttable.insert(place.id, bytes);
-            return Ok(Outcome::Done);
+            unsplittable.insert(place.id, bytes);
+            return Ok(true);
         };
         match self.split(Cut { table, number, parent: place, upper_first }, &parent).await {
-            // It went with its table.
-            Err(Error::TableDropped | Error::TableNotFound { .. }) => Ok(Outcome::Done),
-            outcome => outcome,
+            // It may also have gone with its table.
+            Ok(Outcome::Done) | Err(Error::TableDropped | Error::TableNotFound { .. }) => Ok(true),
+            Ok(Outcome::NotNow) => Ok(false),
+            Ok(Outcome::Unsettled) => {
+                let partition = place.id.get();
+                tracing::warn!(%table_name, partition, bytes, "a transaction waits for the next start: a large partition cannot be split before");
+                unsplittable.insert(place.id, bytes);
+                Ok(true)
+            }
+            Err(error) => Err(error),
         }
     }
 }

@@ -4,8 +4,8 @@
 use std::time::Duration;
 
 use basalt_engine::{
-    CreateTable, Engine, Error, ErrorKind, GetItem, ListTables, PutItem, Scan, TokenSpace, TransactAction,
-    TransactGet, TransactToken, TransactWrite, UpdateItem,
+    CreateTable, Engine, EngineOptions, Error, ErrorKind, GetItem, ListTables, PutItem, Scan, TokenSpace,
+    TransactAction, TransactGet, TransactToken, TransactWrite, UpdateItem,
     model::{ScalarKind, Value},
     runtime::sim::Disk,
 };
@@ -253,6 +253,40 @@ fn cut_short(filled: &Disk, events: u64) -> Option<Disk> {
     let is_done = process
         .run_or_crash(|engine| async move { set_all(&engine, 1).await.expect("nothing stands against it") });
     (!is_done).then(|| process.lose_power())
+}
+
+#[test]
+fn what_is_in_doubt_is_not_split() {
+    let mut filled = Simulated::open(Disk::new(), 2, 1);
+    filled.run(|engine| async move {
+        fill(&engine, ITEM_COUNT).await;
+        engine.checkpoint().await.expect("the device has room");
+    });
+    let filled = filled.close();
+    let splitting = EngineOptions { partition_bytes_max: 64 << 10, ..options(2) };
+    let (mut in_doubt, mut split) = (0, 0);
+    for events in 1.. {
+        let Some(crashed) = cut_short(&filled, events) else { break };
+        let (whole, _) = looked_at(crashed.clone(), 3);
+        for path in partitions_of(crashed.list_files()) {
+            let mut disk = crashed.clone();
+            spoil_pages_of(&mut disk, &path);
+            let spoiled_blocks = page_blocks(&disk, &path);
+            let opened = Simulated::try_open(disk, splitting.clone(), 4, None);
+            let mut process = opened.expect("the start comes to its end");
+            let before = process.run(|engine| async move { look(&engine).await });
+            process.wait(Duration::from_mins(5));
+            assert_eq!(process.run(|engine| async move { look(&engine).await }), before);
+            let is_in_doubt = before.iter().any(|seen| matches!(seen, Seen::Locked(_)));
+            let is_split = partition_files(&process).len() > 2;
+            assert!(!(is_in_doubt && is_split), "a partition in doubt was split, after {events} events");
+            (in_doubt, split) = (in_doubt + u32::from(is_in_doubt), split + u32::from(is_split));
+            let mut disk = process.kill();
+            (0..spoiled_blocks).for_each(|block| spoil_block(&mut disk, &path, block));
+            assert_eq!(looked_at(disk, 5).0, whole, "the whole of it is settled, after {events} events");
+        }
+    }
+    assert!(in_doubt > 0 && split > 0, "{in_doubt} in doubt, {split} split");
 }
 
 #[test]

@@ -32,8 +32,6 @@ pub(super) struct Transactions {
     pauses: Rc<Pauses>,
     /// Partitions of this shard with rows of tokens.
     token_partitions: RefCell<BTreeSet<PartitionId>>,
-    /// Partitions of this shard with items whose transaction may have been decided, in a partition that cannot be read.
-    in_doubt: RefCell<BTreeSet<PartitionId>>,
 }
 
 impl Transactions {
@@ -43,7 +41,6 @@ impl Transactions {
             tokens: RefCell::new(Tokens::within(memory_budget_bytes, shard_count)),
             pauses: Rc::default(),
             token_partitions: RefCell::default(),
-            in_doubt: RefCell::default(),
         }
     }
 }
@@ -81,11 +78,6 @@ impl LocalEngine {
             Ok(())
         });
         resuming.await.map(drop)
-    }
-
-    /// Whether items of a partition wait for a decision that cannot be read.
-    pub(crate) fn is_in_doubt(&self, partition: PartitionId) -> bool {
-        self.transactions().in_doubt.borrow().contains(&partition)
     }
 
     fn transactions(&self) -> &Transactions {

@@ -271,12 +271,6 @@ impl LocalEngine {
         here
     }
 
-    /// Leaves what a transaction has prepared here locked: whether it was decided cannot be read.
-    pub(super) fn leave_in_doubt(&self, transaction: TransactionId) {
-        let here = self.prepared(transaction).partitions;
-        self.transactions().in_doubt.borrow_mut().extend(here.iter().map(Partition::id));
-    }
-
     /// The table that a partition belongs to, as it is now; `None` if it is being dropped.
     fn table_of(&self, partition: &Partition) -> Option<Arc<Table>> {
         let number = partition.spec().table;

@@ -39,7 +39,7 @@ struct Found {
 enum Verdict {
     Commit,
     Abort,
-    /// Its ledger is damaged: the decision may be there or not.
+    /// Its ledger is damaged, and the decision may be there or not: what was prepared stays locked.
     InDoubt,
 }
 
@@ -139,7 +139,6 @@ impl LocalEngine {
             }
             Verdict::InDoubt => {
                 sometimes!("start leaves a transaction in doubt");
-                self.leave_in_doubt(transaction);
                 Ok(())
             }
         }
